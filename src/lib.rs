@@ -1,0 +1,4 @@
+//! Cluster membership for Rust programs and the people who run them.
+
+pub mod member;
+pub mod time;

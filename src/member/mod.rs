@@ -1,0 +1,13 @@
+//! What is said of a member: its id, its life, its state, its record, and which record supersedes which.
+//!
+//! Nothing here sends, stores or verifies anything; every floor above speaks in these types.
+
+mod generation;
+mod id;
+mod record;
+mod state;
+
+pub use generation::{Generation, Incarnation};
+pub use id::{MEMBER_ID_LEN_MAX, MemberId, MemberIdError};
+pub use record::{IntroductionTag, MemberRecord, MetadataStamp, ProtocolRange, Role, Standing};
+pub use state::{MemberState, MemberVersion};
