@@ -101,8 +101,14 @@ mod tests {
     #[test]
     fn arithmetic_saturates() {
         assert_eq!(Timestamp::MAX + Duration::from_secs(1), Timestamp::MAX);
-        assert_eq!(Timestamp::from_secs(1) - Duration::from_secs(2), Timestamp::ZERO);
-        assert_eq!(Timestamp::from_secs(1).saturating_since(Timestamp::from_secs(2)), Duration::ZERO);
+        assert_eq!(
+            Timestamp::from_secs(1) - Duration::from_secs(2),
+            Timestamp::ZERO
+        );
+        assert_eq!(
+            Timestamp::from_secs(1).saturating_since(Timestamp::from_secs(2)),
+            Duration::ZERO
+        );
     }
 
     #[test]

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 /// One life of a process under a member id: milliseconds since the Unix epoch at its start, raised above what a contact
 /// reports while joining.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Generation(u64);
 
@@ -17,7 +19,11 @@ impl Generation {
     /// The generation with this number, at most [`Generation::MAX`].
     #[must_use]
     pub const fn new(value: u64) -> Self {
-        if value > Self::MAX.0 { Self::MAX } else { Self(value) }
+        if value > Self::MAX.0 {
+            Self::MAX
+        } else {
+            Self(value)
+        }
     }
 
     /// The number itself.
@@ -40,7 +46,9 @@ impl fmt::Display for Generation {
 }
 
 /// A member's own version number within a life. Only its owner raises it: to refute, or to announce a change.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Incarnation(u32);
 

@@ -129,7 +129,12 @@ mod tests {
 
     #[test]
     fn accepts_numbers_names_and_the_longest() {
-        for text in ["0", "gateway", "node-1.zone_a", &"x".repeat(MEMBER_ID_LEN_MAX)] {
+        for text in [
+            "0",
+            "gateway",
+            "node-1.zone_a",
+            &"x".repeat(MEMBER_ID_LEN_MAX),
+        ] {
             assert_eq!(MemberId::new(text).unwrap().as_str(), text);
         }
     }
@@ -138,9 +143,23 @@ mod tests {
     fn refuses_empty_long_and_unprintable() {
         assert_eq!(MemberId::new(""), Err(MemberIdError::Empty));
         let long = "x".repeat(MEMBER_ID_LEN_MAX + 1);
-        assert_eq!(MemberId::new(&long), Err(MemberIdError::TooLong { len: MEMBER_ID_LEN_MAX + 1 }));
-        assert_eq!(MemberId::new("a b"), Err(MemberIdError::Character { found: ' ', at: 1 }));
-        assert_eq!(MemberId::new("ä"), Err(MemberIdError::Character { found: 'ä', at: 0 }));
-        assert_eq!(MemberId::new("a\n"), Err(MemberIdError::Character { found: '\n', at: 1 }));
+        assert_eq!(
+            MemberId::new(&long),
+            Err(MemberIdError::TooLong {
+                len: MEMBER_ID_LEN_MAX + 1
+            })
+        );
+        assert_eq!(
+            MemberId::new("a b"),
+            Err(MemberIdError::Character { found: ' ', at: 1 })
+        );
+        assert_eq!(
+            MemberId::new("ä"),
+            Err(MemberIdError::Character { found: 'ä', at: 0 })
+        );
+        assert_eq!(
+            MemberId::new("a\n"),
+            Err(MemberIdError::Character { found: '\n', at: 1 })
+        );
     }
 }

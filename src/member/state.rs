@@ -82,10 +82,19 @@ impl fmt::Display for MemberVersion {
 mod tests {
     use super::*;
 
-    const STATES: [MemberState; 4] = [MemberState::Alive, MemberState::Suspect, MemberState::Dead, MemberState::Left];
+    const STATES: [MemberState; 4] = [
+        MemberState::Alive,
+        MemberState::Suspect,
+        MemberState::Dead,
+        MemberState::Left,
+    ];
 
     fn version(generation: u64, incarnation: u32, state: MemberState) -> MemberVersion {
-        MemberVersion { generation: Generation::new(generation), incarnation: Incarnation::new(incarnation), state }
+        MemberVersion {
+            generation: Generation::new(generation),
+            incarnation: Incarnation::new(incarnation),
+            state,
+        }
     }
 
     #[test]
@@ -93,10 +102,32 @@ mod tests {
         use MemberState::{Alive, Dead, Left, Suspect};
         // held down, offered across: does the offer supersede?
         let table = [
-            (Alive, [(Alive, false), (Suspect, true), (Dead, true), (Left, true)]),
-            (Suspect, [(Alive, false), (Suspect, false), (Dead, true), (Left, true)]),
-            (Dead, [(Alive, false), (Suspect, false), (Dead, false), (Left, true)]),
-            (Left, [(Alive, false), (Suspect, false), (Dead, false), (Left, false)]),
+            (
+                Alive,
+                [(Alive, false), (Suspect, true), (Dead, true), (Left, true)],
+            ),
+            (
+                Suspect,
+                [(Alive, false), (Suspect, false), (Dead, true), (Left, true)],
+            ),
+            (
+                Dead,
+                [
+                    (Alive, false),
+                    (Suspect, false),
+                    (Dead, false),
+                    (Left, true),
+                ],
+            ),
+            (
+                Left,
+                [
+                    (Alive, false),
+                    (Suspect, false),
+                    (Dead, false),
+                    (Left, false),
+                ],
+            ),
         ];
         for (held, row) in table {
             for (offered, expected) in row {
@@ -110,8 +141,14 @@ mod tests {
     fn a_higher_incarnation_wins_over_every_state_and_a_lower_one_over_none() {
         for held in STATES {
             for offered in STATES {
-                assert!(version(1, 2, offered).supersedes(&version(1, 1, held)), "{offered} over {held}");
-                assert!(!version(1, 1, offered).supersedes(&version(1, 2, held)), "{offered} over {held}");
+                assert!(
+                    version(1, 2, offered).supersedes(&version(1, 1, held)),
+                    "{offered} over {held}"
+                );
+                assert!(
+                    !version(1, 1, offered).supersedes(&version(1, 2, held)),
+                    "{offered} over {held}"
+                );
             }
         }
     }
@@ -120,8 +157,14 @@ mod tests {
     fn a_higher_generation_wins_over_every_incarnation_and_state() {
         for held in STATES {
             for offered in STATES {
-                assert!(version(2, 0, offered).supersedes(&version(1, u32::MAX, held)), "{offered} over {held}");
-                assert!(!version(1, u32::MAX, offered).supersedes(&version(2, 0, held)), "{offered} over {held}");
+                assert!(
+                    version(2, 0, offered).supersedes(&version(1, u32::MAX, held)),
+                    "{offered} over {held}"
+                );
+                assert!(
+                    !version(1, u32::MAX, offered).supersedes(&version(2, 0, held)),
+                    "{offered} over {held}"
+                );
             }
         }
     }
