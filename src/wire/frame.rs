@@ -111,6 +111,8 @@ impl From<Verdict> for WireVerdict {
 pub enum Frame {
     /// A gossip body for or from a member without a datagram socket; see [`super::message`].
     Body(Vec<u8>),
+    /// The sender closes this connection and lives on: no sign of a crash.
+    Bye,
     /// Push-pull: what the sender's view holds. `last` ends the digest.
     Digest {
         /// Live members, in any order.
@@ -281,6 +283,7 @@ impl Frame {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Body(_) => "Body",
+            Self::Bye => "Bye",
             Self::Digest { .. } => "Digest",
             Self::Hello { .. } => "Hello",
             Self::Introduction(_) => "Introduction",
@@ -309,6 +312,7 @@ impl Frame {
             Self::WantIntroduction => 0x03,
             Self::Introduction(_) => 0x04,
             Self::Ready => 0x05,
+            Self::Bye => 0x06,
             Self::JoinRequest { .. } => 0x10,
             Self::JoinRetry { .. } => 0x11,
             Self::JoinRefused { .. } => 0x12,
@@ -358,7 +362,11 @@ fn encode_payload(frame: &Frame, out: &mut Vec<u8>) {
         Frame::Probe { probe, view } | Frame::ProbeAck { probe, view } => {
             codec::encode_into(&(probe, view), out)
         }
-        Frame::Ready | Frame::Refused { .. } | Frame::Same | Frame::WantIntroduction => {}
+        Frame::Bye
+        | Frame::Ready
+        | Frame::Refused { .. }
+        | Frame::Same
+        | Frame::WantIntroduction => {}
         Frame::Sync { key_ids, view } => codec::encode_into(&(key_ids, view), out),
         Frame::Want(ids) => codec::encode_into(ids, out),
     }
@@ -382,6 +390,7 @@ fn decode_payload(kind: u8, payload: &[u8]) -> Result<Frame, DecodeError> {
             Frame::Introduction(introduction)
         }
         0x05 => empty(payload, Frame::Ready)?,
+        0x06 => empty(payload, Frame::Bye)?,
         0x10 => {
             let (join, record, token) = codec::decode("JoinRequest", payload)?;
             Frame::JoinRequest {
@@ -486,6 +495,7 @@ mod tests {
         }];
         vec![
             Frame::Body(vec![1, 2, 3]),
+            Frame::Bye,
             Frame::Digest {
                 entries: vec![DigestEntry {
                     id: 1,

@@ -60,8 +60,8 @@ codes! {
     ClusterIdMismatch = 4 permanent,
     /// Another node is alive under this member id, at another address.
     MemberIdInUse = 5 permanent,
-    /// The dial-back to the joiner's advertised address failed; the cause says how.
-    DialBackFailed = 6 permanent,
+    /// The dial-back to the joiner's advertised address failed; the cause says how, and whether it can pass.
+    DialBackFailed = 6 passing,
     /// The proof does not belong to this connection: a hop between the two ends terminates TLS.
     ConnectionNotBound = 7 permanent,
     /// A certificate is outside its validity period: expired.
