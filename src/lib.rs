@@ -2,4 +2,5 @@
 
 pub mod member;
 pub mod time;
+pub mod trust;
 pub mod wire;

@@ -1,0 +1,71 @@
+//! Dates of certificates, for people: `2022-11-11T22:25:28Z`.
+
+use std::fmt;
+
+use crate::time::Timestamp;
+
+/// Shows a timestamp as a UTC date and time, to the second.
+#[derive(Clone, Copy)]
+pub(super) struct Utc(pub(super) Timestamp);
+
+impl fmt::Display for Utc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let secs = self.0.as_secs();
+        let (year, month, day) = civil(secs / SECS_PER_DAY);
+        let of_day = secs % SECS_PER_DAY;
+        let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"
+        )
+    }
+}
+
+/// Year, month and day, `days` after 1970-01-01, by stepping through four hundred years, a year and a month at a time.
+fn civil(days: u64) -> (u64, u64, u64) {
+    let (mut year, mut left) = (
+        1970 + days / DAYS_PER_400_YEARS * 400,
+        days % DAYS_PER_400_YEARS,
+    );
+    while left >= 365 + u64::from(is_leap(year)) {
+        left -= 365 + u64::from(is_leap(year));
+        year += 1;
+    }
+    let february = 28 + u64::from(is_leap(year));
+    let mut month = 1;
+    for days in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30] {
+        if left < days {
+            break;
+        }
+        left -= days;
+        month += 1;
+    }
+    (year, month, left + 1)
+}
+
+const fn is_leap(year: u64) -> bool {
+    year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+}
+
+const SECS_PER_DAY: u64 = 86_400;
+const DAYS_PER_400_YEARS: u64 = 146_097;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        for (secs, expected) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_668_205_528, "2022-11-11T22:25:28Z"),
+            (4_107_542_399, "2100-02-28T23:59:59Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+            (1_735_689_599, "2024-12-31T23:59:59Z"),
+            (253_402_300_799, "9999-12-31T23:59:59Z"),
+        ] {
+            assert_eq!(Utc(Timestamp::from_secs(secs)).to_string(), expected);
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! Whom this node believes, and what it proves itself with: PEM in, proofs out.
+//!
+//! [`Trust`] is a node's certificates and private key, loaded and checked together, never changed afterwards. It makes the
+//! rustls configurations whose verifier is ours, verifies the certificates of peers, and signs and verifies
+//! introductions. Sockets, names, files that change and what an introduction says are left to other floors.
+//!
+//! The model is Zeebe's: a PEM file with the node's certificate first, then its chain, and every certificate in that file
+//! is a trust anchor. Stock rustls can serve neither half of it (version 1 certificates, shared self-signed certificates,
+//! `TRUSTED CERTIFICATE` blocks), and taking the anchors as they are would make every node's own certificate an authority. So
+//! the rules are written here, on the signature primitives of webpki; each departure from webpki is named in
+//! `docs/SECURITY.md`, with its test. There is no insecure mode.
+//!
+//! Sources: RFC 5280 (paths), RFC 8446 §4.4 (handshakes), RFC 7468 (PEM).
+//!
+//! Proofs are types: only this module can make a [`VerifiedPeer`] or a [`VerifiedIntroduction`].
+
+mod certificate;
+mod credentials;
+mod date;
+#[cfg(feature = "daemon")]
+mod dev;
+mod fingerprint;
+mod introduction;
+mod key;
+mod load;
+mod pem;
+mod signature;
+mod system_roots;
+mod tls;
+mod truststore;
+mod verify;
+mod verify_error;
+mod warning;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, ServerConfig};
+
+pub use certificate::CertificateError;
+#[cfg(feature = "daemon")]
+pub use dev::{DevCertificates, DevError, DevNode};
+pub use fingerprint::Fingerprint;
+pub use introduction::{SignError, Signature, VerifiedIntroduction};
+pub use load::{LoadError, LoadProblem, Material};
+pub use pem::PemError;
+pub use system_roots::SystemRoots;
+pub use tls::{ALPN, PeerVerifier};
+pub use truststore::AnchorOrigin;
+pub use verify::{MatchedAnchor, VerifiedPeer};
+pub use verify_error::{NotACa, PeerRole, VerifyError};
+pub use warning::TrustWarning;
+
+use credentials::Credentials;
+use load::Input;
+use system_roots::Decision;
+use truststore::Truststore;
+
+use crate::time::Timestamp;
+
+/// Where a node's certificates and key are, and whom it believes besides.
+#[derive(Clone, Debug, Default)]
+pub struct TrustOptions {
+    /// PEM: the node's own certificate first, its chain behind it; all of them are trust anchors. Relative paths count from
+    /// the working directory.
+    pub certificate_chain: PathBuf,
+    /// PEM: the private key of that certificate, not encrypted. It may be the same file.
+    pub private_key: PathBuf,
+    /// PEM: further trust anchors; none if absent.
+    pub trusted_certificates: Option<PathBuf>,
+    /// Whether the machine's root certificates are trust anchors too.
+    pub system_roots: SystemRoots,
+    /// The hosts of the configured contact points, without ports: the only names for which a system root's word counts.
+    pub contact_hosts: Vec<String>,
+}
+
+/// The same as [`TrustOptions`], as bytes: from a secret manager, say.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TrustPem<'a> {
+    /// See [`TrustOptions::certificate_chain`].
+    pub certificate_chain: &'a [u8],
+    /// See [`TrustOptions::private_key`].
+    pub private_key: &'a [u8],
+    /// See [`TrustOptions::trusted_certificates`].
+    pub trusted_certificates: Option<&'a [u8]>,
+}
+
+/// A node's credentials and truststore, checked together; cheap to clone, never changed.
+///
+/// Trust that has changed is a new `Trust` with new configurations: connections already made keep the old one.
+#[derive(Clone, Debug)]
+pub struct Trust {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    credentials: Credentials,
+    truststore: Arc<Truststore>,
+    verifier: Arc<PeerVerifier>,
+    server_config: Arc<ServerConfig>,
+    client_config: Arc<ClientConfig>,
+}
+
+impl Trust {
+    /// Reads the files, checks that key and certificate belong together and that peers would accept the certificate `now`,
+    /// and lists what an operator should know.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`] for the first thing that is missing, unreadable, not what it should be, expired, or contradictory.
+    pub fn load(
+        options: &TrustOptions,
+        now: Timestamp,
+    ) -> Result<(Self, Vec<TrustWarning>), LoadError> {
+        let inputs = Inputs {
+            chain: Input::read(Material::CertificateChain, &options.certificate_chain)?,
+            key: Input::read(Material::PrivateKey, &options.private_key)?,
+            trusted: match &options.trusted_certificates {
+                Some(file) => Some(Input::read(Material::TrustedCertificates, file)?),
+                None => None,
+            },
+        };
+        Self::new(&inputs, &options.system_roots, &options.contact_hosts, now)
+    }
+
+    /// The same from bytes; system roots take no part.
+    ///
+    /// # Errors
+    ///
+    /// As [`Trust::load`]; no file is named.
+    pub fn from_pem(
+        pem: &TrustPem<'_>,
+        now: Timestamp,
+    ) -> Result<(Self, Vec<TrustWarning>), LoadError> {
+        let trusted = pem.trusted_certificates;
+        let inputs = Inputs {
+            chain: Input::from_bytes(Material::CertificateChain, pem.certificate_chain),
+            key: Input::from_bytes(Material::PrivateKey, pem.private_key),
+            trusted: trusted.map(|bytes| Input::from_bytes(Material::TrustedCertificates, bytes)),
+        };
+        Self::new(&inputs, &SystemRoots::Off, &[], now)
+    }
+
+    fn new(
+        inputs: &Inputs,
+        system_roots: &SystemRoots,
+        contact_hosts: &[String],
+        now: Timestamp,
+    ) -> Result<(Self, Vec<TrustWarning>), LoadError> {
+        let chain = inputs.chain.certificates()?;
+        let credentials = Credentials::new((&chain, &inputs.chain), &inputs.key, now)?;
+        let trusted = inputs
+            .trusted
+            .as_ref()
+            .map(Input::certificates)
+            .transpose()?;
+        let mut warnings = Vec::new();
+        let roots = Decision {
+            option: system_roots,
+            chain: &chain,
+            has_trusted_certificates: trusted.is_some(),
+            contact_hosts,
+        }
+        .load(&mut warnings)?;
+        let mut truststore = Truststore::new(roots.contact_hosts);
+        truststore.add(chain, AnchorOrigin::ChainFile);
+        truststore.add(
+            trusted.unwrap_or_default(),
+            AnchorOrigin::TrustedCertificates,
+        );
+        truststore.add(roots.certificates, AnchorOrigin::SystemRoots);
+        warnings.extend(warning::of_dates(&credentials, &truststore, now));
+        Ok((Self::from_parts(credentials, truststore), warnings))
+    }
+
+    fn from_parts(credentials: Credentials, truststore: Truststore) -> Self {
+        let truststore = Arc::new(truststore);
+        let verifier = Arc::new(PeerVerifier::new(truststore.clone()));
+        let server_config = Arc::new(tls::server_config(&credentials, None));
+        let client_config = Arc::new(tls::client_config(&credentials, verifier.clone()));
+        Self {
+            shared: Arc::new(Shared {
+                credentials,
+                truststore,
+                verifier,
+                server_config,
+                client_config,
+            }),
+        }
+    }
+
+    /// SHA-256 of the node's own certificate.
+    #[must_use]
+    pub fn leaf_sha256(&self) -> Fingerprint {
+        Fingerprint::of(self.shared.credentials.leaf().der())
+    }
+
+    /// The subject of the node's own certificate, for people.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        self.shared.credentials.leaf().subject().to_string()
+    }
+
+    /// The last moment of the node's own certificate.
+    #[must_use]
+    pub fn not_after(&self) -> Timestamp {
+        self.shared.credentials.leaf().validity().not_after
+    }
+
+    /// The certificates the node presents, its own first, each having signed the one before; no other certificate of the
+    /// chain file, and no self-signed authority.
+    #[must_use]
+    pub fn chain(&self) -> &[CertificateDer<'static>] {
+        self.shared.credentials.chain()
+    }
+
+    /// How many trust anchors there are, from all sources.
+    #[must_use]
+    pub fn anchor_count(&self) -> usize {
+        self.shared.truststore.anchors().len()
+    }
+
+    /// TLS 1.3 as a server that presents [`Trust::chain`] and asks for no client certificate.
+    #[must_use]
+    pub fn server_config(&self) -> Arc<ServerConfig> {
+        self.shared.server_config.clone()
+    }
+
+    /// TLS 1.3 as a server that demands a client certificate and verifies it in that role.
+    #[must_use]
+    pub fn mutual_server_config(&self) -> Arc<ServerConfig> {
+        Arc::new(tls::server_config(
+            &self.shared.credentials,
+            Some(self.shared.verifier.clone()),
+        ))
+    }
+
+    /// TLS 1.3 as a client that verifies the server, and presents [`Trust::chain`] if it is asked to. Any server name will
+    /// do for a connection: it is neither sent nor checked.
+    #[must_use]
+    pub fn client_config(&self) -> Arc<ClientConfig> {
+        self.shared.client_config.clone()
+    }
+
+    /// Verifies the certificates a peer presented, its own first.
+    ///
+    /// # Errors
+    ///
+    /// [`VerifyError`], the most telling failure; the peer is refused.
+    pub fn verify_peer(
+        &self,
+        chain: &[CertificateDer<'_>],
+        role: PeerRole,
+        now: Timestamp,
+    ) -> Result<VerifiedPeer, VerifyError> {
+        verify::verify(&self.shared.truststore, chain, role, now).map(|verified| verified.peer)
+    }
+
+    /// Signs the encoded fields of an introduction with the certificate's key.
+    ///
+    /// # Errors
+    ///
+    /// [`SignError`] if the key cannot sign.
+    pub fn sign_introduction(&self, fields: &[u8]) -> Result<Signature, SignError> {
+        introduction::sign(&self.shared.credentials, fields)
+    }
+
+    /// Verifies an introduction: its certificates as those of a server, then its signature.
+    ///
+    /// # Errors
+    ///
+    /// [`VerifyError`]; the introduction is refused.
+    pub fn verify_introduction(
+        &self,
+        fields: &[u8],
+        chain: &[CertificateDer<'_>],
+        signature: &Signature,
+        now: Timestamp,
+    ) -> Result<VerifiedIntroduction, VerifyError> {
+        introduction::verify_signed(&self.shared.truststore, fields, chain, signature, now)
+    }
+}
+
+/// What is loaded together.
+struct Inputs {
+    chain: Input,
+    key: Input,
+    trusted: Option<Input>,
+}
+
+/// The certificates of a PEM file, bare, in order: every `BEGIN` of one is a certificate or an error.
+///
+/// # Errors
+///
+/// [`LoadError`] if there is none, or one cannot be read.
+pub fn certificates_from_pem(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, LoadError> {
+    let certificates = Input::from_bytes(Material::TrustedCertificates, pem).certificates()?;
+    Ok(certificates
+        .iter()
+        .map(|certificate| certificate.der().clone())
+        .collect())
+}

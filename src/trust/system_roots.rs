@@ -1,0 +1,125 @@
+//! The machine's root certificates: whether they take part, and where they come from.
+//!
+//! A root of the public web vouches for strangers. So system roots take part only where the chain file says nothing about
+//! who is to be believed, or on request, and even then they admit only the hosts of our own contact points
+//! ([`super::verify`]).
+
+use std::path::PathBuf;
+
+use rustls::pki_types::ServerName;
+
+use super::TrustWarning;
+use super::certificate::Certificate;
+use super::load::{Input, LoadError, LoadProblem, Material};
+use super::truststore::is_self_signed;
+
+/// Whether the machine's root certificates are trust anchors.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum SystemRoots {
+    /// Only where the chain file is a lone certificate that is not self-signed, no further trusted certificates are given,
+    /// and there are contact points: a file that lists nobody else would otherwise admit its own copy alone.
+    #[default]
+    Auto,
+    /// Yes, but read from this PEM file instead of the machine's store.
+    Bundle(PathBuf),
+    /// No.
+    Off,
+    /// Yes. `SSL_CERT_FILE` and `SSL_CERT_DIR`, where set, say where the store is; they add up.
+    On,
+}
+
+/// What decides whether system roots take part.
+pub(super) struct Decision<'a> {
+    pub(super) option: &'a SystemRoots,
+    pub(super) chain: &'a [Certificate],
+    pub(super) has_trusted_certificates: bool,
+    pub(super) contact_hosts: &'a [String],
+}
+
+/// System roots that take part, and the names they count for.
+#[derive(Default)]
+pub(super) struct LoadedRoots {
+    pub(super) certificates: Vec<Certificate>,
+    pub(super) contact_hosts: Vec<ServerName<'static>>,
+}
+
+impl Decision<'_> {
+    /// Loads the system roots if they take part, and warns if they do, or would if there were contact points.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`] if they are asked for and there are none, or there is no contact point to narrow them down.
+    pub(super) fn load(&self, warnings: &mut Vec<TrustWarning>) -> Result<LoadedRoots, LoadError> {
+        let error = |problem| LoadError::new(Material::SystemRoots, problem);
+        match self.option {
+            SystemRoots::Off => return Ok(LoadedRoots::default()),
+            SystemRoots::Auto if !self.chain_needs_them() => return Ok(LoadedRoots::default()),
+            SystemRoots::Auto if self.contact_hosts.is_empty() => {
+                warnings.push(TrustWarning::SystemRootsLeftOut);
+                return Ok(LoadedRoots::default());
+            }
+            SystemRoots::Bundle(_) | SystemRoots::On if self.contact_hosts.is_empty() => {
+                return Err(error(LoadProblem::SystemRootsWithoutContactPoints));
+            }
+            _ => {}
+        }
+        let contact_hosts = self
+            .contact_hosts
+            .iter()
+            .map(|host| server_name(host))
+            .collect::<Result<_, _>>();
+        let contact_hosts = contact_hosts.map_err(error)?;
+        let certificates = match self.option {
+            SystemRoots::Bundle(file) => {
+                Input::read(Material::SystemRoots, file)?.certificates()?
+            }
+            _ => of_this_machine().map_err(error)?,
+        };
+        warnings.push(TrustWarning::SystemRootsTakePart {
+            count: certificates.len(),
+        });
+        Ok(LoadedRoots {
+            certificates,
+            contact_hosts,
+        })
+    }
+
+    /// Whether the chain file leaves open who is to be believed.
+    fn chain_needs_them(&self) -> bool {
+        match self.chain {
+            [lone] => !self.has_trusted_certificates && !is_self_signed(lone),
+            _ => false,
+        }
+    }
+}
+
+/// The store of this machine, without what in it cannot be read: it is not ours to mend.
+fn of_this_machine() -> Result<Vec<Certificate>, LoadProblem> {
+    let found = rustls_native_certs::load_native_certs();
+    let certificates: Vec<_> = found
+        .certs
+        .iter()
+        .filter_map(|der| Certificate::from_der(der).ok())
+        .collect();
+    if certificates.is_empty() {
+        let errors: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
+        let detail = if errors.is_empty() {
+            "the store is empty".to_owned()
+        } else {
+            errors.join("; ")
+        };
+        return Err(LoadProblem::NoSystemRoots { detail });
+    }
+    Ok(certificates)
+}
+
+/// A host as certificates name it: a DNS name, or an IP address, with or without brackets.
+fn server_name(host: &str) -> Result<ServerName<'static>, LoadProblem> {
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host);
+    ServerName::try_from(bare.to_owned()).map_err(|_| LoadProblem::BadContactHost {
+        host: host.to_owned(),
+    })
+}

@@ -1,0 +1,200 @@
+//! rustls configurations whose every trust decision is ours: TLS 1.3 alone, no resumption, no early data.
+//!
+//! Resumption would skip the verifier (a ticket outlives a change of trust), so there are no tickets and no session
+//! cache. The own certificate comes from a resolver, because rustls' usual way parses it with webpki, which refuses
+//! version 1.
+
+use std::sync::Arc;
+
+use rustls::client::Resumption;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::verify_tls13_signature_with_raw_key;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::NoServerSessionStorage;
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::sign::SingleCertAndKey;
+use rustls::version::TLS13;
+use rustls::{
+    ClientConfig, DigitallySignedStruct, DistinguishedName, PeerIncompatible, ServerConfig,
+    SignatureScheme,
+};
+
+use super::certificate::Certificate;
+use super::credentials::Credentials;
+use super::signature::{algorithms, provider};
+use super::truststore::Truststore;
+use super::verify::verify;
+use super::verify_error::{PeerRole, VerifyError};
+use crate::time::Timestamp;
+
+/// The application protocol (RFC 7301) that both ends of a cluster connection must have agreed on. rustls lets a
+/// handshake pass in which the peer offered none, so whoever completes one checks `alpn_protocol()` against this.
+pub const ALPN: &[u8] = b"phalanx/1";
+
+/// Our rules as rustls calls them, for the certificates of servers and of clients.
+#[derive(Debug)]
+pub struct PeerVerifier {
+    truststore: Arc<Truststore>,
+}
+
+impl PeerVerifier {
+    pub(super) const fn new(truststore: Arc<Truststore>) -> Self {
+        Self { truststore }
+    }
+
+    fn verify(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
+        role: PeerRole,
+        now: UnixTime,
+    ) -> Result<(), rustls::Error> {
+        let chain: Vec<CertificateDer<'_>> =
+            [end_entity].into_iter().chain(others).cloned().collect();
+        verify(
+            &self.truststore,
+            &chain,
+            role,
+            Timestamp::from_secs(now.as_secs()),
+        )?;
+        Ok(())
+    }
+}
+
+/// Checks a handshake's signature with the key of a certificate, of version 1 too.
+fn verify_handshake(
+    message: &[u8],
+    certificate: &CertificateDer<'_>,
+    signed: &DigitallySignedStruct,
+) -> Result<HandshakeSignatureValid, rustls::Error> {
+    let certificate =
+        Certificate::from_der(certificate).map_err(|problem| VerifyError::BadCertificate {
+            position: 1,
+            problem,
+        })?;
+    verify_tls13_signature_with_raw_key(message, certificate.spki(), signed, &algorithms()).map_err(
+        |_| {
+            VerifyError::BadStatement {
+                subject: certificate.subject().to_string(),
+            }
+            .into()
+        },
+    )
+}
+
+impl ServerCertVerifier for PeerVerifier {
+    /// The name that was dialed is not looked at: by default no host name is checked, and where system roots take part the
+    /// names asked for are those of our contact points, not the one a joiner advertises.
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        self.verify(end_entity, intermediates, PeerRole::Server, now)?;
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Err(PeerIncompatible::Tls12NotOffered.into())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_handshake(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        algorithms().supported_schemes()
+    }
+}
+
+impl ClientCertVerifier for PeerVerifier {
+    /// None: where all names in a cluster are the same, a hint tells a client nothing.
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        self.verify(end_entity, intermediates, PeerRole::Client, now)?;
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Err(PeerIncompatible::Tls12NotOffered.into())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_handshake(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        algorithms().supported_schemes()
+    }
+}
+
+/// A server's configuration that asks for client certificates as `client_verifier` says, or not at all.
+pub(super) fn server_config(
+    credentials: &Credentials,
+    client_verifier: Option<Arc<dyn ClientCertVerifier>>,
+) -> ServerConfig {
+    let builder = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&TLS13])
+        .expect("the provider has TLS 1.3 cipher suites and key exchanges");
+    let builder = match client_verifier {
+        Some(verifier) => builder.with_client_cert_verifier(verifier),
+        None => builder.with_no_client_auth(),
+    };
+    let mut config =
+        builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(credentials.certified())));
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.send_tls13_tickets = 0;
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.max_early_data_size = 0;
+    config
+}
+
+/// A client's configuration that presents the node's certificate if asked to.
+pub(super) fn client_config(
+    credentials: &Credentials,
+    verifier: Arc<PeerVerifier>,
+) -> ClientConfig {
+    let mut config = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&TLS13])
+        .expect("the provider has TLS 1.3 cipher suites and key exchanges")
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(credentials.certified())));
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.resumption = Resumption::disabled();
+    config.enable_early_data = false;
+    // The peers of a cluster present one certificate each; a name would only tell an observer whom we look for.
+    config.enable_sni = false;
+    config
+}

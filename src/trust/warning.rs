@@ -1,0 +1,88 @@
+//! [`TrustWarning`]: what stands in no one's way today, and should be known.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+use super::certificate::Certificate;
+use super::credentials::Credentials;
+use super::date::Utc;
+use super::truststore::{AnchorOrigin, Truststore};
+use crate::time::Timestamp;
+
+/// Something an operator should know of certificates that were loaded all the same.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum TrustWarning {
+    /// A listed certificate is outside its validity period: it vouches for nobody.
+    #[error("the certificate of {subject} in the {origin} is not valid now (until {}): it vouches for nobody", Utc(*.not_after))]
+    AnchorNotValid {
+        /// Whose certificate.
+        subject: String,
+        /// Where it is listed.
+        origin: AnchorOrigin,
+        /// Its last moment.
+        not_after: Timestamp,
+    },
+    /// The node's own certificate, or one on its path, expires soon.
+    #[error("the certificate of {subject} expires at {}: renew it", Utc(*.not_after))]
+    ExpiresSoon {
+        /// Whose certificate.
+        subject: String,
+        /// Its last moment.
+        not_after: Timestamp,
+    },
+    /// The chain file names nobody to believe, and without contact points system roots cannot be used.
+    #[error(
+        "the chain file holds the node's own certificate alone, so only peers with this very certificate are admitted: \
+         add the authority to the chain file, or set initialContactPoints to use the system roots"
+    )]
+    SystemRootsLeftOut,
+    /// System roots are trust anchors.
+    #[error(
+        "{count} system roots take part in trust: they admit peers whose subjectAltName is the host of a contact point"
+    )]
+    SystemRootsTakePart {
+        /// How many.
+        count: usize,
+    },
+}
+
+/// The warnings about dates: own certificate first, then anchors.
+pub(super) fn of_dates(
+    credentials: &Credentials,
+    truststore: &Truststore,
+    now: Timestamp,
+) -> Vec<TrustWarning> {
+    let own_path = credentials.chain();
+    let mut warnings = Vec::new();
+    for anchor in truststore.anchors() {
+        let certificate = anchor.certificate();
+        let (subject, not_after) = (
+            certificate.subject().to_string(),
+            certificate.validity().not_after,
+        );
+        if own_path.contains(certificate.der()) && expires_soon(certificate, now) {
+            warnings.push(TrustWarning::ExpiresSoon { subject, not_after });
+        } else if anchor.origin() != AnchorOrigin::SystemRoots
+            && !certificate.validity().contains(now)
+        {
+            warnings.push(TrustWarning::AnchorNotValid {
+                subject,
+                origin: anchor.origin(),
+                not_after,
+            });
+        }
+    }
+    warnings
+}
+
+/// Within the last 30 days of a certificate's life, or within its last third where it lives for less than 90 days.
+fn expires_soon(certificate: &Certificate, now: Timestamp) -> bool {
+    let validity = certificate.validity();
+    let life = validity.not_after.saturating_since(validity.not_before);
+    validity.contains(now)
+        && validity.not_after.saturating_since(now) <= EXPIRY_NOTICE.min(life / 3)
+}
+
+const EXPIRY_NOTICE: Duration = Duration::from_secs(30 * 86_400);
