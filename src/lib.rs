@@ -2,5 +2,6 @@
 
 pub mod member;
 pub mod time;
+pub mod transport;
 pub mod trust;
 pub mod wire;

@@ -1,0 +1,124 @@
+//! The door: a raw connection becomes a [`Secured`] one within a deadline, or is refused.
+//!
+//! A silent peer is cut at the deadline; nothing it does can hold a place among the unsecured for longer.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsStream;
+
+use super::sniff::{self, Spoken};
+use super::tcp::{self, SocketOptions};
+use super::tls::{self, Channel};
+use super::{LinkError, Security};
+use crate::wire::refusal::Code;
+
+/// A connection that may carry frames.
+pub struct Secured {
+    /// Its bytes.
+    pub stream: Stream,
+    /// What is known of it.
+    pub channel: Channel,
+}
+
+/// The bytes of a secured connection: a [`TcpStream`], or TLS over one.
+pub type Stream = Box<dyn Duplex>;
+
+/// What can be read from and written to by a task of its own.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
+
+/// Lets an accepted connection in, or refuses it: the first byte is sniffed and TLS, where it runs, is shaken hands on.
+/// Everything together takes at most `deadline`, a refusal's farewell aside.
+///
+/// # Errors
+///
+/// [`LinkError`]; `None` if the peer closed without a word, as port checks do.
+pub async fn answer(
+    stream: TcpStream,
+    security: &Security,
+    deadline: Duration,
+) -> Result<Secured, Option<LinkError>> {
+    let spoken = timeout(deadline, sniff::first_byte(&stream))
+        .await
+        .map_err(|_| Some(Code::HandshakeTimeout.into()))?;
+    match (spoken.map_err(|error| Some(unreachable(error)))?, security) {
+        (Spoken::Tls, Security::Tls { server, .. }) => {
+            let handshake = tls::accept(stream, server.clone());
+            within(deadline, handshake).await.map_err(Some)
+        }
+        (Spoken::Frames, Security::Plain) => Ok(Secured::plain(stream)),
+        (Spoken::Frames, Security::Tls { .. }) => {
+            let refused = timeout(deadline, sniff::refuse_plaintext(stream)).await;
+            let code = refused
+                .map_err(|_| Some(Code::HandshakeTimeout.into()))?
+                .map_err(|error| Some(unreachable(error)))?;
+            Err(Some(code.into()))
+        }
+        (Spoken::Tls, Security::Plain) => {
+            sniff::refuse_tls(stream).await;
+            Err(Some(Code::SecurityMismatch.into()))
+        }
+        (Spoken::Nothing, _) => Err(None),
+        (Spoken::Other, _) => Err(Some(Code::ProtocolViolation.into())),
+    }
+}
+
+/// Dials `addr` and secures the connection. Connecting and the handshake have `deadline` each.
+///
+/// # Errors
+///
+/// [`LinkError`]: [`Code::Unreachable`] if nothing answers, else what became of the handshake.
+pub async fn dial(
+    addr: SocketAddr,
+    source: IpAddr,
+    options: &SocketOptions,
+    security: &Security,
+    deadline: Duration,
+) -> Result<Secured, LinkError> {
+    let stream = timeout(deadline, tcp::connect(addr, source, options))
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        .map_err(unreachable)?;
+    match security {
+        Security::Plain => Ok(Secured::plain(stream)),
+        Security::Tls { client, .. } => {
+            let handshake = tls::connect(stream, addr.ip(), client.clone());
+            within(deadline, handshake).await
+        }
+    }
+}
+
+impl Secured {
+    fn plain(stream: TcpStream) -> Self {
+        Self {
+            stream: Box::new(stream),
+            channel: Channel::Plain,
+        }
+    }
+}
+
+async fn within(
+    deadline: Duration,
+    handshake: impl Future<Output = Result<(TlsStream<TcpStream>, Channel), LinkError>>,
+) -> Result<Secured, LinkError> {
+    let (stream, channel) = timeout(deadline, handshake)
+        .await
+        .map_err(|_| Code::HandshakeTimeout)??;
+    Ok(Secured {
+        stream: Box::new(stream),
+        channel,
+    })
+}
+
+fn unreachable(error: io::Error) -> LinkError {
+    LinkError {
+        code: Code::Unreachable,
+        source: Some(error),
+    }
+}

@@ -1,0 +1,84 @@
+//! Sockets: what turns addresses into datagrams and links, and tells TLS from plaintext at the door.
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`tcp`] | binding TCP and UDP to one port number, accepting, dialling |
+//! | [`udp`] | the datagram socket, whose errors never stop anybody |
+//! | [`sniff`] | the first byte of an accepted connection, and the two fixed refusals |
+//! | [`tls`] | the two TLS handshakes, and which [`Code`] an error of theirs is |
+//! | [`door`] | a raw connection becomes a secured one, or is refused, within a deadline |
+//! | [`link`] | frames in and out of one secured connection |
+//!
+//! ```text
+//! raw ──first byte──> TLS handshake ──> secured ──> frames        all of it within handshakeTimeout
+//!  └── the other kind ──> fixed refusal, half-close, drain
+//! ```
+//!
+//! Nothing here knows what a frame means or who a member is; that is `admission`'s and `membership`'s. Promise kept here
+//! (P1): a node with TLS never acts on a plaintext byte nor answers one beyond the fixed refusal, and the other way round.
+
+pub mod door;
+pub mod link;
+pub mod sniff;
+pub mod tcp;
+pub mod tls;
+pub mod udp;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::{ClientConfig, ServerConfig};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::time::timeout;
+
+use crate::wire::refusal::Code;
+
+/// How long a refused peer's last bytes are waited for, so that it can read the refusal: closing a socket with unread
+/// bytes in it resets the connection, and a reset destroys what is still on its way.
+pub const LINGER: Duration = Duration::from_secs(1);
+/// How many bytes of a refused peer are read and thrown away at most.
+pub const DRAIN_LEN_MAX: u64 = 64 * 1024;
+
+/// How links are secured: all of them or none.
+#[derive(Clone, Debug)]
+pub enum Security {
+    /// Plaintext.
+    Plain,
+    /// TLS 1.3.
+    Tls {
+        /// For connections accepted.
+        server: Arc<ServerConfig>,
+        /// For connections dialled.
+        client: Arc<ClientConfig>,
+    },
+}
+
+/// Why a connection did not come about, or ended. The peer learns the code at most; the source is for our own log.
+#[derive(Debug, thiserror::Error)]
+#[error("{code}")]
+pub struct LinkError {
+    /// The word for it.
+    pub code: Code,
+    /// What the socket or TLS said.
+    pub source: Option<io::Error>,
+}
+
+impl From<Code> for LinkError {
+    fn from(code: Code) -> Self {
+        Self { code, source: None }
+    }
+}
+
+/// Reads and forgets what the peer still sends: up to [`DRAIN_LEN_MAX`] bytes, for up to [`LINGER`].
+async fn drain(stream: impl AsyncRead + Unpin) {
+    let mut rest = stream.take(DRAIN_LEN_MAX);
+    let mut sink = tokio::io::sink();
+    let _ = timeout(LINGER, tokio::io::copy(&mut rest, &mut sink)).await;
+}
+
+/// An IPv4 address that a dual-stack socket shows as IPv6, as what it is.
+fn canonical(addr: SocketAddr) -> SocketAddr {
+    SocketAddr::new(addr.ip().to_canonical(), addr.port())
+}

@@ -1,0 +1,9 @@
+//! Through the public API, on loopback sockets, with certificates made on the fly. No fixed ports, no sleeps: every wait
+//! is for a condition, under one generous deadline.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "in a test that is how a surprise is reported"
+)]
+
+mod sockets;
