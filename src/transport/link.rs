@@ -253,7 +253,8 @@ impl Writer {
 fn is_handshake(frame: &Frame) -> bool {
     matches!(
         frame,
-        Frame::Hello { .. }
+        Frame::Bye
+            | Frame::Hello { .. }
             | Frame::Introduction(_)
             | Frame::Ready
             | Frame::Refused { .. }

@@ -8,14 +8,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{
-    AlertDescription, CertificateError, ClientConfig, CommonState, ConnectionCommon, ServerConfig,
-};
+use rustls::{AlertDescription, ClientConfig, CommonState, ConnectionCommon, ServerConfig};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 
 use super::{LinkError, drain};
+use crate::trust::{ALPN, VerifyError};
 use crate::wire::hash::sha256;
 use crate::wire::refusal::Code;
 
@@ -73,6 +72,22 @@ pub async fn connect(
     }
 }
 
+/// Which code a certificate that does not pass is refused with.
+#[must_use]
+pub const fn certificate_code(error: &VerifyError) -> Code {
+    match error {
+        VerifyError::BadSignature { .. } | VerifyError::BadStatement { .. } => Code::BadSignature,
+        VerifyError::Expired { .. } => Code::CertificateExpired,
+        VerifyError::NameMismatch { .. } => Code::NameMismatch,
+        VerifyError::NotACa { .. } => Code::NotACa,
+        VerifyError::NotForHandshake { .. } | VerifyError::WrongUsage { .. } => Code::WrongUsage,
+        VerifyError::NotYetValid { .. } => Code::CertificateNotYetValid,
+        VerifyError::UnknownIssuer { .. } => Code::UnknownIssuer,
+        VerifyError::WeakSignature { .. } => Code::WeakSignature,
+        _ => Code::CertificateRejected,
+    }
+}
+
 /// Which code an error on an established connection is; with client certificates the listener's verdict comes here.
 #[must_use]
 pub fn established_code(error: &io::Error) -> Option<Code> {
@@ -84,17 +99,22 @@ fn finish(stream: TlsStream<TcpStream>) -> Result<(TlsStream<TcpStream>, Channel
         TlsStream::Client(stream) => channel(stream.get_ref().1),
         TlsStream::Server(stream) => channel(stream.get_ref().1),
     };
-    channel
-        .map(|channel| (stream, channel))
+    Ok((stream, channel?))
+}
+
+/// rustls lets a peer pass that offers no application protocol; we do not.
+fn channel<Data>(connection: &ConnectionCommon<Data>) -> Result<Channel, LinkError> {
+    if connection.alpn_protocol() != Some(ALPN) {
+        return Err(Code::ProtocolMismatch.into());
+    }
+    let exporter = connection
+        .export_keying_material([0; 32], EXPORTER_LABEL, None)
         .map_err(|error| LinkError {
             code: Code::HandshakeFailed,
             source: Some(io::Error::other(error)),
-        })
-}
-
-fn channel<Data>(connection: &ConnectionCommon<Data>) -> Result<Channel, rustls::Error> {
+        })?;
     Ok(Channel::Tls {
-        exporter: connection.export_keying_material([0; 32], EXPORTER_LABEL, None)?,
+        exporter,
         peer_leaf: leaf_hash(connection),
     })
 }
@@ -131,9 +151,12 @@ fn dialer_code(error: &io::Error) -> Code {
 }
 
 fn listener_code(error: &io::Error) -> Code {
+    if let Some(error) = VerifyError::from_io(error) {
+        return certificate_code(error);
+    }
     match tls_error(error) {
         Some(rustls::Error::AlertReceived(alert)) => alert_code(*alert),
-        Some(rustls::Error::InvalidCertificate(error)) => certificate_code(error),
+        Some(rustls::Error::InvalidCertificate(_)) => Code::CertificateRejected,
         Some(rustls::Error::NoApplicationProtocol) => Code::ProtocolMismatch,
         _ => Code::HandshakeFailed,
     }
@@ -156,27 +179,6 @@ fn alert_code(alert: AlertDescription) -> Code {
     }
 }
 
-/// Why we refused the peer's certificate.
-fn certificate_code(error: &CertificateError) -> Code {
-    match error {
-        CertificateError::BadSignature => Code::BadSignature,
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            Code::CertificateExpired
-        }
-        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
-            Code::WrongUsage
-        }
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            Code::NameMismatch
-        }
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            Code::CertificateNotYetValid
-        }
-        CertificateError::UnknownIssuer => Code::UnknownIssuer,
-        _ => Code::CertificateRejected,
-    }
-}
-
 fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
 }
@@ -189,7 +191,7 @@ mod tests {
 
     #[test]
     fn tls_errors_map_to_codes() {
-        use rustls::Error::{AlertReceived, InvalidCertificate};
+        use rustls::Error::AlertReceived;
         let rows: [(rustls::Error, Code, Code); 7] = [
             (
                 AlertReceived(AlertDescription::UnexpectedMessage),
@@ -212,9 +214,9 @@ mod tests {
                 Code::CertificateExpired,
             ),
             (
-                InvalidCertificate(CertificateError::NotValidYet),
-                Code::CertificateNotYetValid,
-                Code::CertificateNotYetValid,
+                VerifyError::NoCertificate.into(),
+                Code::CertificateRejected,
+                Code::CertificateRejected,
             ),
             (
                 AlertReceived(AlertDescription::NoApplicationProtocol),

@@ -11,6 +11,7 @@ use phalanx::transport::tcp::{self, BindError, Listener, SocketOptions};
 use phalanx::transport::tls::Channel;
 use phalanx::transport::udp::{DATAGRAM_LEN_MAX, Udp};
 use phalanx::transport::{LinkError, Security};
+use phalanx::trust::ALPN;
 use phalanx::wire::frame::{FRAME_HEADER_LEN, FRAME_LEN_MAX, Frame};
 use phalanx::wire::hash::sha256;
 use phalanx::wire::refusal::Code;
@@ -337,6 +338,29 @@ async fn both_ends_of_a_tls_link_share_the_exporter_and_frames_pass() {
 }
 
 #[tokio::test]
+async fn an_end_that_offers_no_application_protocol_is_refused() {
+    let Security::Tls { server, client } = Security::tls() else {
+        unreachable!("it is TLS");
+    };
+    let mut without = ClientConfig::clone(&client);
+    without.alpn_protocols.clear();
+    let node = Node::new(Security::Tls {
+        server: Arc::clone(&server),
+        client,
+    })
+    .await;
+    let addr = node.addr();
+    let verdict = node.answer();
+    let security = Security::Tls {
+        server,
+        client: Arc::new(without),
+    };
+    let error = dial(addr, &security).await.err().unwrap();
+    assert_eq!(error.code, Code::ProtocolMismatch);
+    assert_eq!(code(within(verdict).await.0), Some(Code::ProtocolMismatch));
+}
+
+#[tokio::test]
 async fn frames_split_over_many_segments_come_out_whole() {
     let (mut link, mut peer) = Link::with_raw_peer().await;
     let frames = [
@@ -555,7 +579,7 @@ impl Tls for Security {
         let CertifiedKey { cert, signing_key } = &*CERTIFICATE;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let key = PrivatePkcs8KeyDer::from(signing_key.serialize_der()).into();
-        let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        let mut server = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&[&rustls::version::TLS13])
             .unwrap()
             .with_no_client_auth()
@@ -563,11 +587,13 @@ impl Tls for Security {
             .unwrap();
         let mut roots = RootCertStore::empty();
         roots.add(cert.der().clone()).unwrap();
-        let client = ClientConfig::builder_with_provider(provider)
+        let mut client = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
+        server.alpn_protocols = vec![ALPN.to_vec()];
+        client.alpn_protocols = vec![ALPN.to_vec()];
         Self::Tls {
             server: Arc::new(server),
             client: Arc::new(client),
