@@ -6,4 +6,5 @@
     reason = "in a test that is how a surprise is reported"
 )]
 
+mod certificates;
 mod sockets;
