@@ -5,3 +5,6 @@ pub mod time;
 pub mod transport;
 pub mod trust;
 pub mod wire;
+
+#[cfg(feature = "daemon")]
+pub mod config;

@@ -1,0 +1,305 @@
+//! From single values to a [`Config`]: what depends on more than one setting is checked here, and only here.
+
+use std::net::IpAddr;
+
+use super::error::{Problem, Warning};
+use super::layer::Findings;
+use super::schema;
+use super::settings::{Setting, Settings};
+use super::{
+    Cluster, Config, DialBack, Management, Membership, Network, Security, SystemRoots, Tls,
+};
+use crate::member::{MemberId, Role};
+
+/// The configuration of a node; none, with a problem noted, where settings contradict each other.
+pub(super) fn config(
+    section: Role,
+    settings: &Settings,
+    findings: &mut Findings,
+) -> Option<Config> {
+    let mut check = Check {
+        section,
+        settings,
+        findings,
+    };
+    let network = check.network();
+    let security = check.security();
+    let membership = check.membership();
+    let member_id = check.member_id();
+    Some(Config {
+        role: section,
+        member_id,
+        cluster: check.cluster(),
+        network: network?,
+        security: security?,
+        membership,
+        management: check.management(),
+    })
+}
+
+struct Check<'a> {
+    section: Role,
+    settings: &'a Settings,
+    findings: &'a mut Findings,
+}
+
+impl<'a> Check<'a> {
+    fn member_id(&mut self) -> MemberId {
+        match self.section {
+            Role::Broker => {
+                self.compare_node_id_and_size();
+                let node_id = self.cluster_key("nodeId").int();
+                MemberId::new(&node_id.to_string()).expect("a number is a member id")
+            }
+            Role::Gateway => self.cluster_key("memberId").member_id(),
+        }
+    }
+
+    /// Zeebe does not compare the two; a broker that cannot be counted is most likely a slip.
+    fn compare_node_id_and_size(&mut self) {
+        let (node, size) = (self.cluster_key("nodeId"), self.cluster_key("clusterSize"));
+        let (node_id, brokers) = (node.int(), size.int());
+        if node_id >= brokers && !size.source.is_default() {
+            let place = node.source.clone();
+            self.findings.warnings.push(Warning::NodeIdBeyondSize {
+                place,
+                node_id,
+                size: brokers,
+            });
+        }
+    }
+
+    fn cluster(&self) -> Cluster {
+        let size = match self.section {
+            Role::Broker => u32::try_from(self.cluster_key("clusterSize").int()).ok(),
+            Role::Gateway => None,
+        };
+        Cluster {
+            name: self.cluster_key("clusterName").text().unwrap_or_default(),
+            id: self.cluster_key("clusterId").text(),
+            contact_points: self.cluster_key("initialContactPoints").contact_points(),
+            size,
+            join_retry_refused: self.cluster_key("joinRetryRefused").bool(),
+        }
+    }
+
+    fn network(&mut self) -> Option<Network> {
+        let listener = match self.section {
+            Role::Broker => self.broker_listener(),
+            Role::Gateway => self.gateway_listener(),
+        };
+        let max_message_size = self.network_key("maxMessageSize").size();
+        Some(Network {
+            bind_host: listener.bind_host.unwrap_or_default(),
+            port: listener.port?,
+            advertised_host: listener.advertised_host,
+            advertised_port: listener.advertised_port?,
+            socket_send_buffer: self.network_key("socketSendBuffer").size(),
+            socket_receive_buffer: self.network_key("socketReceiveBuffer").size(),
+            max_message_size: max_message_size.unwrap_or_default(),
+            udp_enabled: self.network_key("udpEnabled").bool(),
+        })
+    }
+
+    /// `internalApi` goes before `network`, and an explicit bind host before `network.advertisedHost`.
+    fn broker_listener(&mut self) -> Listener {
+        let text = |name| self.network_key(name).text();
+        let (own_host, host) = (text("internalApi.host"), text("host"));
+        let explicit_host = (!self.network_key("host").source.is_default())
+            .then(|| host.clone())
+            .flatten();
+        let advertised_host = text("internalApi.advertisedHost")
+            .or_else(|| own_host.clone().filter(|host| is_reachable(host)))
+            .or_else(|| text("advertisedHost"))
+            .or_else(|| explicit_host.filter(|host| is_reachable(host)));
+        Listener {
+            bind_host: own_host.or(host),
+            port: self.shifted("zeebe.broker.network.internalApi.port"),
+            advertised_host,
+            advertised_port: self
+                .advertised_port("zeebe.broker.network.internalApi.advertisedPort"),
+        }
+    }
+
+    fn gateway_listener(&self) -> Listener {
+        let host = self.cluster_key("host");
+        let explicit_host = (!host.source.is_default()).then(|| host.text()).flatten();
+        let advertised_host = self.cluster_key("advertisedHost").text();
+        let advertised_port = self.cluster_key("advertisedPort");
+        Listener {
+            bind_host: host.text(),
+            port: Some(port(self.cluster_key("port"))),
+            advertised_host: advertised_host
+                .or_else(|| explicit_host.filter(|host| is_reachable(host))),
+            advertised_port: Some(advertised_port.is_set().then(|| port(advertised_port))),
+        }
+    }
+
+    fn advertised_port(&mut self, path: &'static str) -> Option<Option<u16>> {
+        if !self.settings.at(path).is_set() {
+            return Some(None);
+        }
+        self.shifted(path).map(Some)
+    }
+
+    /// The port at `path` plus ten times the offset; 0, which asks for a free port, stays 0.
+    fn shifted(&mut self, path: &'static str) -> Option<u16> {
+        let port = port(self.settings.at(path));
+        let setting = self.network_key("portOffset");
+        let offset = u16::try_from(setting.int()).expect("the schema bounds the offset");
+        if port == 0 {
+            return Some(0);
+        }
+        let shifted = offset
+            .checked_mul(10)
+            .and_then(|shift| port.checked_add(shift));
+        if shifted.is_none() {
+            let place = setting.source.clone();
+            let offset_path = "zeebe.broker.network.portOffset";
+            let problem = Problem::PortTooLarge {
+                path,
+                port,
+                offset,
+                offset_path,
+                place,
+            };
+            self.findings.problems.push(problem);
+        }
+        shifted
+    }
+
+    fn security(&mut self) -> Option<Security> {
+        let tls = if self.security_key("enabled").bool() {
+            Some(self.tls()?)
+        } else {
+            self.warn_of_idle_paths();
+            None
+        };
+        Some(Security {
+            tls,
+            handshake_timeout: self.security_key("handshakeTimeout").duration(),
+            dial_back: match self.security_key("dialBack").choice() {
+                "off" => DialBack::Off,
+                "sameHost" => DialBack::SameHost,
+                _ => DialBack::Any,
+            },
+        })
+    }
+
+    fn tls(&mut self) -> Option<Tls> {
+        let chain = self.required_path("certificateChainPath");
+        let key = self.required_path("privateKeyPath");
+        let trusted = self.security_key("trustedCertificatesPath").text();
+        Some(Tls {
+            certificate_chain_path: chain?.into(),
+            private_key_path: key?.into(),
+            trusted_certificates_path: trusted.map(Into::into),
+            system_roots: match self.security_key("systemRoots").choice() {
+                "true" => SystemRoots::True,
+                "false" => SystemRoots::False,
+                _ => SystemRoots::Auto,
+            },
+        })
+    }
+
+    fn required_path(&mut self, name: &str) -> Option<String> {
+        let setting = self.security_key(name);
+        let path = setting.text();
+        if path.is_none() {
+            let enabled = self.security_key("enabled").source.clone();
+            let key = setting.key;
+            self.findings
+                .problems
+                .push(Problem::MissingPath { key, enabled });
+        }
+        path
+    }
+
+    fn warn_of_idle_paths(&mut self) {
+        for name in [
+            "certificateChainPath",
+            "privateKeyPath",
+            "trustedCertificatesPath",
+        ] {
+            let Setting { key, source, .. } = self.security_key(name);
+            if !source.is_default() {
+                let enabled = schema::tls_switch(self.section).path.clone();
+                let place = source.clone();
+                self.findings.warnings.push(Warning::PathWithoutTls {
+                    key,
+                    place,
+                    enabled,
+                });
+            }
+        }
+    }
+
+    fn membership(&mut self) -> Membership {
+        let at = |name: &str| self.cluster_key(&format!("membership.{name}"));
+        let count = |name| u32::try_from(at(name).int()).expect("the schema bounds the counts");
+        let membership = Membership {
+            broadcast_updates: at("broadcastUpdates").bool(),
+            broadcast_disputes: at("broadcastDisputes").bool(),
+            notify_suspect: at("notifySuspect").bool(),
+            gossip_interval: at("gossipInterval").duration(),
+            gossip_fanout: count("gossipFanout"),
+            probe_interval: at("probeInterval").duration(),
+            probe_timeout: at("probeTimeout").duration(),
+            suspect_probes: count("suspectProbes"),
+            failure_timeout: at("failureTimeout").duration(),
+            sync_interval: at("syncInterval").duration(),
+            suspicion_floor: at("suspicionFloor").duration(),
+        };
+        if membership.probe_timeout * 3 > membership.probe_interval {
+            let path = &at("probeTimeout").key.path;
+            self.findings
+                .warnings
+                .push(Warning::ProbeIntervalLengthened { path });
+        }
+        membership
+    }
+
+    fn management(&self) -> Option<Management> {
+        let number = self.settings.at("management.server.port").int();
+        let address = self.settings.at("management.server.address").text();
+        u16::try_from(number).ok().map(|port| Management {
+            address: address.unwrap_or_default(),
+            port,
+        })
+    }
+
+    fn cluster_key(&self, name: &str) -> &'a Setting {
+        self.settings
+            .at(&format!("zeebe.{}.cluster.{name}", self.section))
+    }
+
+    /// A gateway has one section for what a broker has in two.
+    fn network_key(&self, name: &str) -> &'a Setting {
+        match self.section {
+            Role::Broker => self.settings.at(&format!("zeebe.broker.network.{name}")),
+            Role::Gateway => self.cluster_key(name),
+        }
+    }
+
+    fn security_key(&self, name: &str) -> &'a Setting {
+        self.network_key(&format!("security.{name}"))
+    }
+}
+
+/// Where a node listens and is reached; none where the ports are out of range.
+struct Listener {
+    bind_host: Option<String>,
+    port: Option<u16>,
+    advertised_host: Option<String>,
+    advertised_port: Option<Option<u16>>,
+}
+
+fn port(setting: &Setting) -> u16 {
+    u16::try_from(setting.int()).expect("the schema bounds the ports")
+}
+
+/// Whether others can reach `host`: a wildcard is only good for binding.
+fn is_reachable(host: &str) -> bool {
+    host.parse::<IpAddr>()
+        .map_or(true, |address| !address.is_unspecified())
+}

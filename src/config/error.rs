@@ -1,0 +1,293 @@
+//! [`ConfigError`], its [`Problem`]s, and [`Warning`]s: one line each, for the person who has to fix it.
+
+use std::path::PathBuf;
+use std::{fmt, io};
+
+use super::schema::Key;
+use super::source::{Position, Source};
+use super::value::ValueError;
+
+/// Why there is no configuration. The operator's fault; nothing was started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file could not be read.
+    #[error("cannot read the configuration file {}", file.display())]
+    Read {
+        /// The file, as an absolute path.
+        file: PathBuf,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
+    /// The file is not YAML.
+    #[error("{}:{at}: not valid YAML: {message}", file.display())]
+    Syntax {
+        /// The file as it was named.
+        file: PathBuf,
+        /// Where reading stopped.
+        at: Position,
+        /// What the parser said.
+        message: String,
+    },
+    /// One or more settings are wrong; all of them are listed.
+    #[error("{}", lines(_0))]
+    Settings(Vec<Problem>),
+}
+
+/// One wrong setting.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// Two variables, or two keys of the file, set the same list or key in ways that contradict each other.
+    #[error("{first} and {second} both set {key}; remove one of them", key = key.path)]
+    Duplicate {
+        /// The key.
+        key: &'static Key,
+        /// The one.
+        first: Source,
+        /// The other.
+        second: Source,
+    },
+    /// An indexed variable whose predecessor is missing.
+    #[error("{place}: element {index} of {key} is set, but element {gap} is not; number the elements from 0 without a gap, or use {variable} with commas", key = key.path, variable = key.variable)]
+    Gap {
+        /// The list.
+        key: &'static Key,
+        /// Its source.
+        place: Source,
+        /// The index set.
+        index: usize,
+        /// The first index not set.
+        gap: usize,
+    },
+    /// TLS is on and a file is missing.
+    #[error(
+        "{key} ({variable}) is not set, but {enabled} turns TLS on; set it to a PEM file, or turn TLS off",
+        key = key.path,
+        variable = key.variable
+    )]
+    MissingPath {
+        /// The missing key.
+        key: &'static Key,
+        /// Who turned TLS on.
+        enabled: Source,
+    },
+    /// A setting under a name that says the opposite of ours.
+    #[error(
+        "{place}: {name} is not a setting; there is one switch, {}, and it says when TLS is on",
+        suggestion(place, key)
+    )]
+    Negative {
+        /// The name as written.
+        name: String,
+        /// Where it was written.
+        place: Source,
+        /// The right key.
+        key: &'static Key,
+    },
+    /// A list or a mapping where one value belongs, or a mapping within a list.
+    #[error("{place}: {path} takes {expected}")]
+    Shape {
+        /// The path as written.
+        path: String,
+        /// Where it was written.
+        place: Source,
+        /// What belongs there.
+        expected: &'static str,
+    },
+    /// The port plus ten times the offset is no port.
+    #[error(
+        "{}: {path} is {port}, and 10 x {offset} ({offset_path}) more than that is above 65535; lower one of them",
+        place
+    )]
+    PortTooLarge {
+        /// The port's path.
+        path: &'static str,
+        /// The port.
+        port: u16,
+        /// The offset.
+        offset: u16,
+        /// The offset's path.
+        offset_path: &'static str,
+        /// Who set the offset.
+        place: Source,
+    },
+    /// A setting this version has no code for.
+    #[error(
+        "{}: {value:?} is not available in this version; remove it{}",
+        at(key, place),
+        default_of(key)
+    )]
+    Unavailable {
+        /// The key.
+        key: &'static Key,
+        /// Who set it.
+        place: Source,
+        /// The value as written; masked where secret.
+        value: String,
+    },
+    /// A name that is neither ours nor Zeebe's.
+    #[error(
+        "{place}: {}; did you mean {}?",
+        unknown(place, name),
+        suggestion(place, nearest)
+    )]
+    UnknownName {
+        /// The name as written.
+        name: String,
+        /// Where it was written.
+        place: Source,
+        /// The nearest known one.
+        nearest: &'static Key,
+    },
+    /// A value that its key does not take.
+    #[error("{}: {value:?}: {cause}; accepted: {accepted}", at(key, place), accepted = key.row.kind)]
+    Value {
+        /// The key.
+        key: &'static Key,
+        /// Who set it.
+        place: Source,
+        /// The value as written; masked where secret.
+        value: String,
+        /// What is wrong with it.
+        cause: ValueError,
+    },
+}
+
+/// Something to tell the operator that does not keep the node from starting.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Warning {
+    /// A key that has a successor.
+    #[error("{}: deprecated; use {instead}", at(key, place))]
+    Deprecated {
+        /// The key.
+        key: &'static Key,
+        /// Who set it.
+        place: Source,
+        /// The path of the successor.
+        instead: String,
+    },
+    /// An empty variable, which leaves the default in force.
+    #[error("{place} is empty, so {key} has its default, {default}", key = key.path, default = key.row.default)]
+    EmptyVariable {
+        /// The key.
+        key: &'static Key,
+        /// The variable.
+        place: Source,
+    },
+    /// A key of Zeebe's that means nothing here.
+    #[error("{place}: {path} is Zeebe's; Phalanx has no use for it")]
+    Foreign {
+        /// The path.
+        path: String,
+        /// Who set it.
+        place: Source,
+    },
+    /// A setting this version does nothing with.
+    #[error("{}: has no effect in this version", at(key, place))]
+    Inert {
+        /// The key.
+        key: &'static Key,
+        /// Who set it.
+        place: Source,
+    },
+    /// A variable outside of the checked prefixes that looks like a misspelling of a known one.
+    #[error("{place} is not read by Phalanx; did you mean {variable}?", variable = nearest.variable)]
+    Misspelled {
+        /// The variable.
+        place: Source,
+        /// The known one.
+        nearest: &'static Key,
+    },
+    /// A node id beyond the configured cluster size.
+    #[error(
+        "{place}: zeebe.broker.cluster.nodeId is {node_id}, but the cluster has {size} brokers, numbered from 0"
+    )]
+    NodeIdBeyondSize {
+        /// Who set the node id.
+        place: Source,
+        /// The node id.
+        node_id: i64,
+        /// The cluster size.
+        size: i64,
+    },
+    /// A variable whose key another spelling has already set.
+    #[error("{place} is ignored: {winner} sets the same key")]
+    Overruled {
+        /// The one that lost.
+        place: Source,
+        /// The one that won.
+        winner: Source,
+    },
+    /// TLS paths are set while TLS is off.
+    #[error(
+        "{}: configured but not in force, since {enabled} is false",
+        at(key, place)
+    )]
+    PathWithoutTls {
+        /// The path's key.
+        key: &'static Key,
+        /// Who set it.
+        place: Source,
+        /// The path of the switch.
+        enabled: String,
+    },
+    /// A probe takes longer than the time between two.
+    #[error(
+        "{path} is more than a third of the probe interval, which is lengthened to three times the time-out"
+    )]
+    ProbeIntervalLengthened {
+        /// The time-out's path.
+        path: &'static str,
+    },
+}
+
+/// What stands for a secret wherever it would be printed.
+pub const MASK: &str = "******";
+
+/// `value` as it may be shown.
+pub(super) fn masked(key: &Key, value: &str) -> String {
+    let shown = if key.row.is_secret && !value.is_empty() {
+        MASK
+    } else {
+        value
+    };
+    shown.to_owned()
+}
+
+/// The place first, then the key, with its variable where the place is not one.
+fn at(key: &Key, place: &Source) -> String {
+    match place {
+        Source::Environment { .. } => format!("{place}: {}", key.path),
+        _ => format!("{place}: {} ({})", key.path, key.variable),
+    }
+}
+
+fn unknown(place: &Source, name: &str) -> String {
+    match place {
+        Source::Environment { .. } => "unknown variable".to_owned(),
+        _ => format!("unknown key {name}"),
+    }
+}
+
+/// A variable for a variable, a key for a key.
+fn suggestion<'k>(place: &Source, key: &'k Key) -> &'k str {
+    match place {
+        Source::Environment { .. } => &key.variable,
+        _ => &key.path,
+    }
+}
+
+fn default_of(key: &Key) -> String {
+    match key.row.default {
+        "" => String::new(),
+        default => format!(" or set {default}"),
+    }
+}
+
+fn lines(problems: &[impl fmt::Display]) -> String {
+    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    lines.join("\n")
+}
