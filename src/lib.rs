@@ -7,4 +7,6 @@ pub mod trust;
 pub mod wire;
 
 #[cfg(feature = "daemon")]
+pub mod cli;
+#[cfg(feature = "daemon")]
 pub mod config;

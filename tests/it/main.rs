@@ -7,4 +7,6 @@
 )]
 
 mod certificates;
+#[cfg(feature = "daemon")]
+mod config;
 mod sockets;
