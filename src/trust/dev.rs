@@ -130,3 +130,80 @@ fn write_new(file: &Path, text: &str, mode: u32) -> Result<(), DevError> {
 
 const CLOCK_SKEW: Duration = Duration::from_secs(3_600);
 const LIFE: Duration = Duration::from_secs(30 * 86_400);
+
+#[cfg(test)]
+mod tests {
+    use rustls::pki_types::ServerName;
+
+    use super::super::{AnchorOrigin, PeerRole, Trust, TrustOptions};
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_767_225_600);
+
+    #[test]
+    fn nodes_of_one_authority_believe_each_other_and_nobody_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let make = |certificates: &DevCertificates, name| {
+            let node = certificates
+                .write_node(&directory.path().join("made"), name)
+                .unwrap();
+            let options = TrustOptions {
+                certificate_chain: node.certificate_chain,
+                private_key: node.private_key,
+                ..TrustOptions::default()
+            };
+            let (trust, warnings) = Trust::load(&options, NOW).unwrap();
+            assert_eq!(warnings, []);
+            trust
+        };
+        let certificates = DevCertificates::new(NOW).unwrap();
+        let (one, two) = (make(&certificates, "one"), make(&certificates, "two"));
+        let stranger = make(&DevCertificates::new(NOW).unwrap(), "stranger");
+        for role in [PeerRole::Client, PeerRole::Server] {
+            let peer = one.verify_peer(two.chain(), role, NOW).unwrap();
+            assert_eq!(
+                (peer.subject(), peer.anchor().origin),
+                ("CN=two", AnchorOrigin::ChainFile)
+            );
+            assert_eq!(
+                one.verify_peer(stranger.chain(), role, NOW)
+                    .unwrap_err()
+                    .reason(),
+                "bad-signature"
+            );
+        }
+        let leaf = webpki::EndEntityCert::try_from(&one.chain()[0]).unwrap();
+        for name in ["127.0.0.1", "::1", "localhost"] {
+            leaf.verify_is_valid_for_subject_name(&ServerName::try_from(name).unwrap())
+                .unwrap();
+        }
+    }
+
+    #[test]
+    fn nothing_is_overwritten() {
+        let directory = tempfile::tempdir().unwrap();
+        let certificates = DevCertificates::new(NOW).unwrap();
+        let node = certificates.write_node(directory.path(), "one").unwrap();
+        let before = fs::read(&node.private_key).unwrap();
+        let error = certificates
+            .write_node(directory.path(), "one")
+            .unwrap_err();
+        assert!(error.to_string().contains("one.key"), "{error}");
+        assert_eq!(fs::read(&node.private_key).unwrap(), before);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn keys_can_be_read_by_their_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let node = DevCertificates::new(NOW)
+            .unwrap()
+            .write_node(directory.path(), "one")
+            .unwrap();
+        assert_eq!(
+            fs::metadata(node.private_key).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+    }
+}

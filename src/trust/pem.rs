@@ -328,6 +328,7 @@ const KEY_LABELS: [&str; 4] = [
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::forge::base64;
     use super::*;
 
     const ONE: &str = "-----BEGIN CERTIFICATE-----\nAAEC\n-----END CERTIFICATE-----";
@@ -456,7 +457,7 @@ mod tests {
 
         #[test]
         fn base64_round_trips(bytes in proptest::collection::vec(any::<u8>(), 1..200), width in 1_usize..80) {
-            let encoded = encode(&bytes);
+            let encoded = base64(&bytes);
             let lines: Vec<&str> = encoded.as_bytes().chunks(width).map(|line| std::str::from_utf8(line).unwrap()).collect();
             prop_assert_eq!(decode_base64(lines.join("\r\n").as_bytes()).unwrap().to_vec(), bytes);
         }
@@ -474,25 +475,4 @@ mod tests {
         "-",
         "words ",
     ];
-
-    fn encode(bytes: &[u8]) -> String {
-        const ALPHABET: &[u8; 64] =
-            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        let mut text = String::new();
-        for chunk in bytes.chunks(3) {
-            let group = chunk
-                .iter()
-                .fold(0_u32, |group, byte| group << 8 | u32::from(*byte))
-                << (8 * (3 - chunk.len()));
-            for index in 0..4 {
-                let sextet = (group >> (18 - 6 * index)) & 0x3f;
-                text.push(if index > chunk.len() {
-                    '='
-                } else {
-                    ALPHABET[sextet as usize] as char
-                });
-            }
-        }
-        text
-    }
 }

@@ -3,6 +3,7 @@
 //! Nothing here adds cryptography: the algorithms are those of rustls' aws-lc-rs provider, which refuses SHA-1 and RSA below
 //! 2048 bits, called through webpki's raw public keys because webpki itself parses no version 1 certificate.
 
+use std::ops::RangeInclusive;
 use std::sync::{Arc, LazyLock};
 
 use rustls::SignatureScheme;
@@ -10,7 +11,7 @@ use rustls::crypto::aws_lc_rs::{self, kx_group};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::SubjectPublicKeyInfoDer;
 use webpki::RawPublicKeyEntity;
-use x509_parser::asn1_rs::{FromDer, Oid};
+use x509_parser::asn1_rs::{FromDer, Oid, oid};
 use x509_parser::objects::oid_registry;
 use x509_parser::public_key::PublicKey;
 use x509_parser::x509::SubjectPublicKeyInfo;
@@ -69,7 +70,7 @@ pub(super) fn verify_issued(
         return Ok(());
     }
     Err(match rsa_bits(issuer.spki()) {
-        Some(bits) if bits < RSA_BITS_MIN => {
+        Some(bits) if bits < *RSA_BITS.start() => {
             SignatureFault::Weak(format!("RSA key of {bits} bits"))
         }
         _ => SignatureFault::Bad,
@@ -96,6 +97,26 @@ pub(super) fn verify_statement(
             .is_ok_and(|key| key.verify_signature(*algorithm, message, signature).is_ok())
 }
 
+/// What stands against a key signing handshakes; `None` if nothing does.
+pub(super) fn unusable_key(spki: &SubjectPublicKeyInfoDer<'_>) -> Option<String> {
+    let Ok((_, parsed)) = SubjectPublicKeyInfo::from_der(spki.as_ref()) else {
+        return Some("an unreadable key".to_owned());
+    };
+    let algorithm = &parsed.algorithm;
+    let curve = || algorithm.parameters.as_ref()?.as_oid().ok();
+    if algorithm.algorithm == RSA {
+        let bits = rsa_bits(spki).unwrap_or(0);
+        return (!RSA_BITS.contains(&bits)).then(|| format!("an RSA key of {bits} bits"));
+    }
+    if algorithm.algorithm == ED25519
+        || (algorithm.algorithm == EC && curve().is_some_and(|curve| CURVES.contains(&curve)))
+    {
+        return None;
+    }
+    let oid = curve().unwrap_or_else(|| algorithm.algorithm.clone());
+    Some(format!("a key of the kind {}", name_of(&oid)))
+}
+
 /// The size of an RSA key's modulus; `None` for other keys.
 fn rsa_bits(spki: &SubjectPublicKeyInfoDer<'_>) -> Option<usize> {
     let (_, spki) = SubjectPublicKeyInfo::from_der(spki.as_ref()).ok()?;
@@ -105,13 +126,18 @@ fn rsa_bits(spki: &SubjectPublicKeyInfoDer<'_>) -> Option<usize> {
     }
 }
 
-/// The short name of the algorithm whose AlgorithmIdentifier has these contents, else its number.
+/// The name of the algorithm whose AlgorithmIdentifier has these contents.
 fn algorithm_name(identifier: &[u8]) -> String {
-    let Ok((_, oid)) = Oid::from_der(identifier) else {
-        return "unreadable algorithm".to_owned();
-    };
+    Oid::from_der(identifier).map_or_else(
+        |_| "unreadable algorithm".to_owned(),
+        |(_, oid)| name_of(&oid),
+    )
+}
+
+/// The short name of a registered object, else its number.
+fn name_of(oid: &Oid<'_>) -> String {
     oid_registry()
-        .get(&oid)
+        .get(oid)
         .map_or_else(|| oid.to_id_string(), |entry| entry.sn().to_owned())
 }
 
@@ -123,4 +149,14 @@ pub(super) const STATEMENT_SCHEMES: [SignatureScheme; 5] = [
     SignatureScheme::ECDSA_NISTP521_SHA512,
     SignatureScheme::RSA_PSS_SHA256,
 ];
-const RSA_BITS_MIN: usize = 2048;
+/// Sizes the provider signs and verifies with.
+const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
+const RSA: Oid<'static> = oid!(1.2.840.113549.1.1.1);
+const EC: Oid<'static> = oid!(1.2.840.10045.2.1);
+const ED25519: Oid<'static> = oid!(1.3.101.112);
+/// P-256, P-384, P-521.
+const CURVES: [Oid<'static>; 3] = [
+    oid!(1.2.840.10045.3.1.7),
+    oid!(1.3.132.0.34),
+    oid!(1.3.132.0.35),
+];

@@ -157,16 +157,21 @@ pub(super) fn check_end_entity(
     now: Timestamp,
 ) -> Result<(), VerifyError> {
     check_any(leaf, role, now)?;
+    let subject = || leaf.subject().to_string();
     if leaf
         .extensions()
         .key_usage
         .is_some_and(|usage| !usage.digital_signature)
     {
-        return Err(VerifyError::NotForHandshake {
-            subject: leaf.subject().to_string(),
-        });
+        return Err(VerifyError::NotForHandshake { subject: subject() });
     }
-    Ok(())
+    match signature::unusable_key(leaf.spki()) {
+        Some(key) => Err(VerifyError::WeakKey {
+            subject: subject(),
+            key,
+        }),
+        None => Ok(()),
+    }
 }
 
 /// The rules for every certificate on a path, the anchor included.

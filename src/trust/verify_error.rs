@@ -177,6 +177,14 @@ pub enum VerifyError {
         /// How many trust anchors were looked at.
         anchors: usize,
     },
+    /// The peer's own key is too weak, or cannot sign a TLS 1.3 handshake.
+    #[error("{subject} has {key}, which cannot sign a handshake here")]
+    WeakKey {
+        /// Whose certificate.
+        subject: String,
+        /// What kind of key it is.
+        key: String,
+    },
     /// A signature algorithm or key that is too weak or not supported.
     #[error(
         "the signature on {subject} is too weak or of an unsupported kind ({algorithm}): issue it anew with SHA-256 and a key of at least 2048 bits (RSA) or 256 bits (EC)"
@@ -216,6 +224,7 @@ impl VerifyError {
             Self::TooManyCertificates { .. } => "too-many-certificates",
             Self::UnknownCriticalExtension { .. } => "unknown-critical-extension",
             Self::UnknownIssuer { .. } => "unknown-issuer",
+            Self::WeakKey { .. } => "weak-key",
             Self::WeakSignature { .. } => "weak-signature",
             Self::WrongUsage { .. } => "wrong-usage",
         }

@@ -15,6 +15,7 @@ use phalanx::trust::{
     DevCertificates, LoadError, PeerRole, SystemRoots, Trust, TrustOptions, TrustPem, VerifyError,
     certificates_from_pem,
 };
+use rustls::HandshakeKind;
 use rustls::pki_types::CertificateDer;
 
 use handshake::{Presenter, handshake};
@@ -54,6 +55,20 @@ async fn every_certificate_case_turns_out_as_the_manifest_says() {
         wrong.join("\n")
     );
     assert_eq!(counts.total(), zoo.cases().len());
+}
+
+/// A resumed handshake would skip the verifier, and with it every change of trust.
+#[tokio::test]
+async fn no_handshake_is_ever_resumed() {
+    let (verifier, peer) = neighbours();
+    for role in [PeerRole::Server, PeerRole::Client] {
+        for _ in 0..3 {
+            let kind = handshake(&verifier, Presenter::from_trust(&peer), role)
+                .await
+                .unwrap();
+            assert_ne!(kind, HandshakeKind::Resumed);
+        }
+    }
 }
 
 /// How many cases ran in which way.
@@ -156,6 +171,22 @@ fn bystander(anchors: &[u8]) -> Trust {
         trusted_certificates: Some(anchors),
     };
     Trust::from_pem(&pem, now()).unwrap().0
+}
+
+/// Two nodes of one cluster.
+fn neighbours() -> (Trust, Trust) {
+    let directory = tempfile::tempdir().unwrap();
+    let certificates = DevCertificates::new(now()).unwrap();
+    let node = |name| {
+        let files = certificates.write_node(directory.path(), name).unwrap();
+        let options = TrustOptions {
+            certificate_chain: files.certificate_chain,
+            private_key: files.private_key,
+            ..TrustOptions::default()
+        };
+        Trust::load(&options, now()).unwrap().0
+    };
+    (node("one"), node("two"))
 }
 
 fn run_load(zoo: &Zoo, case: &Case, counts: &mut Counts) -> Result<(), String> {

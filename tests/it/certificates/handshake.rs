@@ -1,5 +1,6 @@
 //! One TLS 1.3 handshake between two loopback sockets, one end presenting certificates, the other verifying them.
 
+use std::io;
 use std::sync::Arc;
 
 use phalanx::trust::{ALPN, PeerRole, Trust, VerifyError, certificates_from_pem};
@@ -9,7 +10,9 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::TLS13;
-use rustls::{ClientConfig, DigitallySignedStruct, Error, ServerConfig, SignatureScheme};
+use rustls::{
+    ClientConfig, DigitallySignedStruct, Error, HandshakeKind, ServerConfig, SignatureScheme,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
@@ -61,12 +64,13 @@ impl Presenter {
     }
 }
 
-/// Shakes hands, the presenter in this role, and passes a byte; tells what the verifier made of it.
+/// Shakes hands, the presenter in this role, and passes a byte; tells what the verifier made of it, and
+/// whether the handshake was a whole one.
 pub(crate) async fn handshake(
     verifier: &Trust,
     presenter: Presenter,
     role: PeerRole,
-) -> Result<(), VerifyError> {
+) -> Result<HandshakeKind, VerifyError> {
     let (server, client) = match role {
         PeerRole::Client => (verifier.mutual_server_config(), presenter.client),
         PeerRole::Server => (presenter.server, verifier.client_config()),
@@ -77,24 +81,34 @@ pub(crate) async fn handshake(
         let (stream, _) = listener.accept().await?;
         let mut stream = TlsAcceptor::from(server).accept(stream).await?;
         stream.write_all(b"!").await?;
-        stream.flush().await
+        stream.flush().await?;
+        Ok(stream
+            .get_ref()
+            .1
+            .handshake_kind()
+            .expect("a handshake that is complete"))
     };
     let dialed = async {
         let stream = TcpStream::connect(address).await?;
         let name = ServerName::from(address.ip());
         let mut stream = TlsConnector::from(client).connect(name, stream).await?;
         assert_eq!(stream.get_ref().1.alpn_protocol(), Some(ALPN));
-        stream.read_u8().await.map(drop)
+        stream.read_u8().await?;
+        Ok(stream
+            .get_ref()
+            .1
+            .handshake_kind()
+            .expect("a handshake that is complete"))
     };
-    let (served, dialed) = tokio::join!(served, dialed);
+    let (served, dialed): (io::Result<_>, io::Result<_>) = tokio::join!(served, dialed);
     let (verifying, presenting) = match role {
         PeerRole::Client => (served, dialed),
         PeerRole::Server => (dialed, served),
     };
     match verifying {
-        Ok(()) => {
+        Ok(kind) => {
             presenting.expect("a peer that is accepted sees no error");
-            Ok(())
+            Ok(kind)
         }
         Err(error) => Err(VerifyError::from_io(&error)
             .unwrap_or_else(|| panic!("not our verdict: {error}"))
