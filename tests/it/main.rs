@@ -6,6 +6,7 @@
     reason = "in a test that is how a surprise is reported"
 )]
 
+#[cfg(feature = "daemon")]
 mod certificates;
 #[cfg(feature = "daemon")]
 mod config;
