@@ -1,6 +1,5 @@
 //! `phalanx config`: what is in force and who said so, what is wrong, and which variables there are.
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum};
@@ -8,6 +7,7 @@ use comfy_table::{Table, presets};
 use serde::Serialize;
 
 use super::Exit;
+use super::output::{Format, error_lines, print, print_json, report_error, report_warnings};
 use crate::config::schema::{self, Key, Status};
 use crate::config::{self, ConfigError, Entry, Loaded, Shown, Warning};
 use crate::member::Role;
@@ -55,14 +55,6 @@ enum Section {
     Broker,
     /// `zeebe.gateway`
     Gateway,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people.
-    Human,
-    /// For programs.
-    Json,
 }
 
 /// The answer of `check --format json`.
@@ -185,29 +177,6 @@ impl VariableInfo {
     }
 }
 
-/// Prints each problem on a line of its own.
-pub(super) fn report_error(error: &ConfigError) -> Exit {
-    for line in error_lines(error) {
-        eprintln!("error: {line}");
-    }
-    Exit::Usage
-}
-
-/// Prints each warning on a line of its own.
-pub(super) fn report_warnings(warnings: &[Warning]) {
-    for warning in warnings {
-        eprintln!("warning: {warning}");
-    }
-}
-
-fn error_lines(error: &ConfigError) -> Vec<String> {
-    match error {
-        ConfigError::Settings(problems) => problems.iter().map(ToString::to_string).collect(),
-        ConfigError::Read { cause, .. } => vec![format!("{error}: {cause}; check --config")],
-        other => vec![other.to_string()],
-    }
-}
-
 fn show_table(entries: &[Entry]) -> String {
     let mut table = table(["key", "value", "source"]);
     for entry in entries {
@@ -251,22 +220,4 @@ fn human(value: &Shown) -> String {
 
 fn or_dash(text: &str) -> &str {
     if text.is_empty() { "-" } else { text }
-}
-
-fn print_json<T: Serialize>(answer: &T) -> Exit {
-    let json =
-        serde_json::to_string_pretty(answer).expect("answers have text keys and finite numbers");
-    print(&json)
-}
-
-/// Prints an answer; a reader that has gone away (`| head`) is no failure.
-fn print(answer: &str) -> Exit {
-    match writeln!(io::stdout(), "{answer}") {
-        Ok(()) => Exit::Done,
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
-        Err(error) => {
-            eprintln!("error: cannot write to standard output: {error}");
-            Exit::CheckFailed
-        }
-    }
 }

@@ -2,6 +2,7 @@
 
 mod config;
 mod exit;
+mod output;
 
 use std::process::ExitCode;
 

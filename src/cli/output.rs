@@ -1,0 +1,60 @@
+//! What every command prints: answers on standard output, problems and warnings on standard error.
+
+use std::io::{self, Write};
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use super::Exit;
+use crate::config::{ConfigError, Warning};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people.
+    Human,
+    /// For programs.
+    Json,
+}
+
+/// Prints each problem on a line of its own.
+pub(super) fn report_error(error: &ConfigError) -> Exit {
+    for line in error_lines(error) {
+        eprintln!("error: {line}");
+    }
+    Exit::Usage
+}
+
+/// Prints each warning on a line of its own.
+pub(super) fn report_warnings(warnings: &[Warning]) {
+    for warning in warnings {
+        eprintln!("warning: {warning}");
+    }
+}
+
+/// One line for each thing that is wrong.
+pub(super) fn error_lines(error: &ConfigError) -> Vec<String> {
+    match error {
+        ConfigError::Settings(problems) => problems.iter().map(ToString::to_string).collect(),
+        ConfigError::Read { cause, .. } => vec![format!("{error}: {cause}; check --config")],
+        other => vec![other.to_string()],
+    }
+}
+
+/// Prints an answer as JSON.
+pub(super) fn print_json<T: Serialize>(answer: &T) -> Exit {
+    let json =
+        serde_json::to_string_pretty(answer).expect("answers have text keys and finite numbers");
+    print(&json)
+}
+
+/// Prints an answer; a reader that has gone away (`| head`) is no failure.
+pub(super) fn print(answer: &str) -> Exit {
+    match writeln!(io::stdout(), "{answer}") {
+        Ok(()) => Exit::Done,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
+        Err(error) => {
+            eprintln!("error: cannot write to standard output: {error}");
+            Exit::CheckFailed
+        }
+    }
+}
