@@ -1,7 +1,6 @@
 //! From single values to a [`Config`]: what depends on more than one setting is checked here, and only here.
 
-use std::net::IpAddr;
-
+use super::contact;
 use super::error::{Problem, Warning};
 use super::layer::Findings;
 use super::schema;
@@ -84,16 +83,17 @@ impl<'a> Check<'a> {
     }
 
     fn network(&mut self) -> Option<Network> {
-        let listener = match self.section {
-            Role::Broker => self.broker_listener(),
-            Role::Gateway => self.gateway_listener(),
+        let port = self.shifted("port")?;
+        let advertised_port = match self.listener_key("advertisedPort").is_set() {
+            true => Some(self.shifted("advertisedPort")?),
+            false => None,
         };
         let max_message_size = self.network_key("maxMessageSize").size();
         Some(Network {
-            bind_host: listener.bind_host.unwrap_or_default(),
-            port: listener.port?,
-            advertised_host: listener.advertised_host,
-            advertised_port: listener.advertised_port?,
+            bind_host: self.bind_host().unwrap_or_default(),
+            port,
+            advertised_host: self.advertised_host(),
+            advertised_port,
             socket_send_buffer: self.network_key("socketSendBuffer").size(),
             socket_receive_buffer: self.network_key("socketReceiveBuffer").size(),
             max_message_size: max_message_size.unwrap_or_default(),
@@ -101,69 +101,42 @@ impl<'a> Check<'a> {
         })
     }
 
-    /// `internalApi` goes before `network`, and an explicit bind host before `network.advertisedHost`.
-    fn broker_listener(&mut self) -> Listener {
-        let text = |name| self.network_key(name).text();
-        let (own_host, host) = (text("internalApi.host"), text("host"));
-        let explicit_host = (!self.network_key("host").source.is_default())
-            .then(|| host.clone())
-            .flatten();
-        let advertised_host = text("internalApi.advertisedHost")
-            .or_else(|| own_host.clone().filter(|host| is_reachable(host)))
-            .or_else(|| text("advertisedHost"))
-            .or_else(|| explicit_host.filter(|host| is_reachable(host)));
-        Listener {
-            bind_host: own_host.or(host),
-            port: self.shifted("zeebe.broker.network.internalApi.port"),
-            advertised_host,
-            advertised_port: self
-                .advertised_port("zeebe.broker.network.internalApi.advertisedPort"),
-        }
+    fn bind_host(&self) -> Option<String> {
+        let own = self.listener_key("host").text();
+        own.or_else(|| self.network_key("host").text())
     }
 
-    fn gateway_listener(&self) -> Listener {
-        let host = self.cluster_key("host");
-        let explicit_host = (!host.source.is_default()).then(|| host.text()).flatten();
-        let advertised_host = self.cluster_key("advertisedHost").text();
-        let advertised_port = self.cluster_key("advertisedPort");
-        Listener {
-            bind_host: host.text(),
-            port: Some(port(self.cluster_key("port"))),
-            advertised_host: advertised_host
-                .or_else(|| explicit_host.filter(|host| is_reachable(host))),
-            advertised_port: Some(advertised_port.is_set().then(|| port(advertised_port))),
-        }
+    /// As Zeebe does: what the listener advertises, the host it is bound to, then the same two of the network. Unlike
+    /// Zeebe, a wildcard is passed over.
+    fn advertised_host(&self) -> Option<String> {
+        let bound = |setting: &Setting| setting.text().filter(|host| !contact::is_wildcard(host));
+        let advertised = |setting: &Setting| setting.text();
+        advertised(self.listener_key("advertisedHost"))
+            .or_else(|| bound(self.listener_key("host")))
+            .or_else(|| advertised(self.network_key("advertisedHost")))
+            .or_else(|| bound(self.network_key("host")))
     }
 
-    fn advertised_port(&mut self, path: &'static str) -> Option<Option<u16>> {
-        if !self.settings.at(path).is_set() {
-            return Some(None);
+    /// A listener's port plus ten times the broker's offset; 0, which asks for a free port, stays 0.
+    fn shifted(&mut self, name: &str) -> Option<u16> {
+        let setting = self.listener_key(name);
+        let port = port(setting);
+        if self.section == Role::Gateway || port == 0 {
+            return Some(port);
         }
-        self.shifted(path).map(Some)
-    }
-
-    /// The port at `path` plus ten times the offset; 0, which asks for a free port, stays 0.
-    fn shifted(&mut self, path: &'static str) -> Option<u16> {
-        let port = port(self.settings.at(path));
-        let setting = self.network_key("portOffset");
-        let offset = u16::try_from(setting.int()).expect("the schema bounds the offset");
-        if port == 0 {
-            return Some(0);
-        }
+        let offset_setting = self.network_key("portOffset");
+        let offset = u16::try_from(offset_setting.int()).expect("the schema bounds the offset");
         let shifted = offset
             .checked_mul(10)
             .and_then(|shift| port.checked_add(shift));
         if shifted.is_none() {
-            let place = setting.source.clone();
-            let offset_path = "zeebe.broker.network.portOffset";
-            let problem = Problem::PortTooLarge {
-                path,
+            self.findings.problems.push(Problem::PortTooLarge {
+                key: setting.key,
                 port,
+                offset_key: offset_setting.key,
                 offset,
-                offset_path,
-                place,
-            };
-            self.findings.problems.push(problem);
+                place: offset_setting.source.clone(),
+            });
         }
         shifted
     }
@@ -281,25 +254,18 @@ impl<'a> Check<'a> {
         }
     }
 
+    fn listener_key(&self, name: &str) -> &'a Setting {
+        match self.section {
+            Role::Broker => self.network_key(&format!("internalApi.{name}")),
+            Role::Gateway => self.cluster_key(name),
+        }
+    }
+
     fn security_key(&self, name: &str) -> &'a Setting {
         self.network_key(&format!("security.{name}"))
     }
 }
 
-/// Where a node listens and is reached; none where the ports are out of range.
-struct Listener {
-    bind_host: Option<String>,
-    port: Option<u16>,
-    advertised_host: Option<String>,
-    advertised_port: Option<Option<u16>>,
-}
-
 fn port(setting: &Setting) -> u16 {
     u16::try_from(setting.int()).expect("the schema bounds the ports")
-}
-
-/// Whether others can reach `host`: a wildcard is only good for binding.
-fn is_reachable(host: &str) -> bool {
-    host.parse::<IpAddr>()
-        .map_or(true, |address| !address.is_unspecified())
 }

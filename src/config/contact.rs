@@ -1,7 +1,7 @@
 //! Hosts and [`ContactPoint`]s as people write them.
 
 use std::fmt;
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
 /// An address to join through: a host name or an IP address, and a TCP port.
@@ -23,19 +23,19 @@ pub enum ContactPointError {
     #[error(transparent)]
     Host(#[from] HostError),
     /// No port.
-    #[error("it has no port; write {host}:26502")]
+    #[error("no port; write {host}:26502")]
     NoPort {
         /// The host as written.
         host: String,
     },
     /// The port is not a number from 1 to 65535.
-    #[error("its port {port:?} is not a number from 1 to 65535")]
+    #[error("port {port:?} is not a number from 1 to 65535")]
     Port {
         /// The port as written.
         port: String,
     },
     /// A URL instead of host and port.
-    #[error("it starts with {scheme}://, which this version does not know; write host:port alone")]
+    #[error("{scheme}:// means nothing in this version; write host:port alone")]
     Scheme {
         /// The scheme as written.
         scheme: String,
@@ -56,10 +56,17 @@ pub enum HostError {
     #[error("the host is empty")]
     Empty,
     /// Brackets around something else than an IPv6 address, or a colon outside of one.
-    #[error(
-        "it is not an IPv6 address, and nothing else has brackets or colons (the port is a setting of its own)"
-    )]
+    #[error("not an IPv6 address, and nothing else has brackets or colons")]
     NotIpv6,
+    /// `0.0.0.0` or `::` where others are to reach a node.
+    #[error("a wildcard address is good for binding only")]
+    Wildcard,
+}
+
+/// Whether `host` is `0.0.0.0` or `::`.
+pub(super) fn is_wildcard(host: &str) -> bool {
+    host.parse::<IpAddr>()
+        .is_ok_and(|address| address.is_unspecified())
 }
 
 /// The host that `text` names, without the brackets an IPv6 address may have.
@@ -159,9 +166,9 @@ mod tests {
             ("broker-0:", "\"\" is not a number from 1"),
             (":26502", "the host is empty"),
             ("bro ker:26502", "character ' '"),
-            ("a:b:1", "is not an IPv6 address"),
-            ("[broker]:1", "is not an IPv6 address"),
-            ("tls://broker-0:26502", "starts with tls://"),
+            ("a:b:1", "not an IPv6 address"),
+            ("[broker]:1", "not an IPv6 address"),
+            ("tls://broker-0:26502", "tls:// means nothing"),
         ] {
             let error = text.parse::<ContactPoint>().unwrap_err().to_string();
             assert!(error.contains(expected), "{text:?}: {error}");

@@ -110,9 +110,12 @@ impl Binder<'_> {
             }
             Target::Name(Referent::Other) => {
                 if let Some(nearest) = names::misspelled(&name) {
-                    self.findings
-                        .warnings
-                        .push(Warning::Misspelled { place, nearest });
+                    let warning = Warning::Misspelled {
+                        name,
+                        place,
+                        nearest,
+                    };
+                    self.findings.warnings.push(warning);
                 }
             }
             Target::Name(Referent::Unknown(nearest)) => {
@@ -139,9 +142,6 @@ impl Binder<'_> {
     }
 
     fn element(&mut self, key: &'static Key, index: usize, value: String, place: Source) {
-        if !self.layer.reads(key) {
-            return;
-        }
         let by_index = BTreeMap::new();
         let list = self
             .elements
@@ -171,7 +171,7 @@ impl Binder<'_> {
                     .extend(by_index.into_values().map(overruled));
                 continue;
             }
-            if let Some(problem) = gap(key, &by_index) {
+            if let Some(problem) = gap(key, &by_index).filter(|_| self.layer.reads(key)) {
                 self.findings.problems.push(problem);
                 continue;
             }

@@ -6,6 +6,7 @@ use std::{fmt, io};
 use super::schema::Key;
 use super::source::{Position, Source};
 use super::value::ValueError;
+use crate::member::Role;
 
 /// Why there is no configuration. The operator's fault; nothing was started.
 #[derive(Debug, thiserror::Error)]
@@ -98,18 +99,19 @@ pub enum Problem {
     },
     /// The port plus ten times the offset is no port.
     #[error(
-        "{}: {path} is {port}, and 10 x {offset} ({offset_path}) more than that is above 65535; lower one of them",
-        place
+        "{}: {offset}: {} is {port}, and ten times the offset more than that is above 65535; lower one of them",
+        at(offset_key, place),
+        key.path
     )]
     PortTooLarge {
-        /// The port's path.
-        path: &'static str,
+        /// The port's key.
+        key: &'static Key,
         /// The port.
         port: u16,
+        /// The offset's key.
+        offset_key: &'static Key,
         /// The offset.
         offset: u16,
-        /// The offset's path.
-        offset_path: &'static str,
         /// Who set the offset.
         place: Source,
     },
@@ -193,10 +195,15 @@ pub enum Warning {
         /// Who set it.
         place: Source,
     },
-    /// A variable outside of the checked prefixes that looks like a misspelling of a known one.
-    #[error("{place} is not read by Phalanx; did you mean {variable}?", variable = nearest.variable)]
+    /// A name outside of the checked prefixes that looks like a known one.
+    #[error(
+        "{place}: {name} is not read by Phalanx; did you mean {}?",
+        suggestion(place, nearest)
+    )]
     Misspelled {
-        /// The variable.
+        /// The name as written.
+        name: String,
+        /// Where it was written.
         place: Source,
         /// The known one.
         nearest: &'static Key,
@@ -212,6 +219,14 @@ pub enum Warning {
         node_id: i64,
         /// The cluster size.
         size: i64,
+    },
+    /// Everything that is set is meant for the other kind of node.
+    #[error("nothing is set under zeebe.{section}, but {place} is, under zeebe.{}; is this a {section}?", other(*section))]
+    OtherSection {
+        /// The section in use.
+        section: Role,
+        /// One of the settings of the other one.
+        place: Source,
     },
     /// A variable whose key another spelling has already set.
     #[error("{place} is ignored: {winner} sets the same key")]
@@ -247,14 +262,18 @@ pub enum Warning {
 /// What stands for a secret wherever it would be printed.
 pub const MASK: &str = "******";
 
-/// `value` as it may be shown.
-pub(super) fn masked(key: &Key, value: &str) -> String {
-    let shown = if key.row.is_secret && !value.is_empty() {
-        MASK
-    } else {
-        value
-    };
-    shown.to_owned()
+/// The longest value that is shown whole, in characters.
+const SHOWN_LEN_MAX: usize = 80;
+
+/// `value` as it may be shown: masked where secret, shortened where long.
+pub(super) fn shown(key: &Key, value: &str) -> String {
+    if key.row.is_secret {
+        return MASK.to_owned();
+    }
+    match value.char_indices().nth(SHOWN_LEN_MAX) {
+        Some((end, _)) => format!("{}...", &value[..end]),
+        None => value.to_owned(),
+    }
 }
 
 /// The place first, then the key, with its variable where the place is not one.
@@ -262,6 +281,13 @@ fn at(key: &Key, place: &Source) -> String {
     match place {
         Source::Environment { .. } => format!("{place}: {}", key.path),
         _ => format!("{place}: {} ({})", key.path, key.variable),
+    }
+}
+
+fn other(section: Role) -> Role {
+    match section {
+        Role::Broker => Role::Gateway,
+        Role::Gateway => Role::Broker,
     }
 }
 

@@ -10,6 +10,10 @@ use crate::member::Role;
 pub(super) struct Layer {
     section: Role,
     bindings: Vec<Binding>,
+    /// Whether anything is set for this kind of node alone.
+    has_own: bool,
+    /// Something set for the other kind of node.
+    elsewhere: Option<Source>,
 }
 
 /// A key and the text given for it.
@@ -62,6 +66,8 @@ impl Layer {
         Self {
             section,
             bindings: Vec::new(),
+            has_own: false,
+            elsewhere: None,
         }
     }
 
@@ -69,8 +75,10 @@ impl Layer {
     pub(super) fn set(&mut self, path: &str, binding: Binding, findings: &mut Findings) {
         let key = binding.key;
         if !self.reads(key) {
+            self.elsewhere.get_or_insert(binding.place);
             return;
         }
+        self.has_own |= key.section.is_some();
         if matches!(key.row.status, Status::Foreign { .. }) {
             findings.warnings.push(Warning::Foreign {
                 path: path.to_owned(),
@@ -86,14 +94,18 @@ impl Layer {
         let is_deprecated = |b: &mut Binding| matches!(b.key.row.status, Status::Deprecated { .. });
         let deprecated: Vec<Binding> = self.bindings.extract_if(.., is_deprecated).collect();
         for Binding { key, given, place } in deprecated {
+            let Given::One(text) = given else { continue };
+            if text.trim().is_empty() {
+                continue;
+            }
             let successor = schema::successor(key);
             findings.warnings.push(Warning::Deprecated {
                 key,
                 place: place.clone(),
                 instead: successor.path.clone(),
             });
-            if let (Given::One(text), None) = (&given, self.get(successor)) {
-                let given = Given::text(successor, text, &place);
+            if self.get(successor).is_none() {
+                let given = Given::text(successor, &text, &place);
                 self.bindings.push(Binding {
                     key: successor,
                     given,
@@ -102,6 +114,18 @@ impl Layer {
             }
         }
         self
+    }
+
+    /// Notes it when the layers say something to the other kind of node and nothing to this one.
+    pub(super) fn compare_sections(layers: [&Self; 2], findings: &mut Findings) {
+        if layers.iter().any(|layer| layer.has_own) {
+            return;
+        }
+        let elsewhere = |layer: &&Self| Some((layer.section, layer.elsewhere.clone()?));
+        if let Some((section, place)) = layers.iter().find_map(elsewhere) {
+            let warning = Warning::OtherSection { section, place };
+            findings.warnings.push(warning);
+        }
     }
 
     /// Whether a node of this section reads `key`.

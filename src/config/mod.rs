@@ -214,6 +214,7 @@ pub fn load(
         None => Layer::new(section),
     };
     let from_environment = env::layer(environment, section, &mut findings);
+    Layer::compare_sections([&from_environment, &from_file], &mut findings);
     let settings = Settings::resolve(section, &from_file, &from_environment, &mut findings);
     let config = check::config(section, &settings, &mut findings);
     match config {

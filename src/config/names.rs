@@ -36,11 +36,15 @@ pub(super) fn path(path: &str) -> Referent {
 /// What a variable without an index refers to.
 pub(super) fn variable(name: &str) -> Referent {
     let word = schema::collapse(name);
-    let names = |key: &Key| key.word == word || (key.is_subtree() && word.starts_with(&key.word));
-    if let Some(key) = schema::keys().iter().find(|key| names(key)) {
+    let name = name.to_ascii_uppercase();
+    let is_below = |key: &Key| {
+        let rest = name.strip_prefix(&key.variable);
+        key.is_subtree() && rest.is_some_and(|rest| rest.starts_with('_'))
+    };
+    let known = |key: &&Key| key.word == word || is_below(key);
+    if let Some(key) = schema::keys().iter().find(known) {
         return Referent::Key(key);
     }
-    let name = name.to_ascii_uppercase();
     let prefix = CHECKED_PREFIXES.into_iter().find(|prefix| {
         let rest = name.strip_prefix(&schema::variable(prefix));
         rest.is_some_and(|rest| rest.starts_with('_'))
@@ -48,13 +52,26 @@ pub(super) fn variable(name: &str) -> Referent {
     unknown(&word, prefix)
 }
 
-/// The known variable that `name`, which is not under a checked prefix, is a slip of the finger away from.
+/// The key that `name`, a path or a variable outside of the checked prefixes, was most likely meant to be: one that is a
+/// slip of the finger away, the same below `zeebe`, or the one that is taken for it time and again.
 pub(super) fn misspelled(name: &str) -> Option<&'static Key> {
     let word = schema::collapse(name);
-    let distance = |key: &&Key| strsim::osa_distance(&word, &key.word);
+    if word == CLIENT_TLS {
+        return Some(schema::tls_switch(Role::Gateway));
+    }
+    let distance = |key: &&Key| match key.word.strip_prefix("zeebe") {
+        Some(rest) if rest == word => 0,
+        _ => strsim::osa_distance(&word, &key.word),
+    };
     let nearest = candidates("").min_by_key(distance)?;
-    (distance(&nearest) <= 2).then_some(nearest)
+    (distance(&nearest) <= SLIP_MAX).then_some(nearest)
 }
+
+/// The most letters a name may differ in to count as misspelled where names are not checked.
+const SLIP_MAX: usize = 2;
+
+/// Zeebe's switch for TLS between clients and gateway, often set in the hope of TLS between nodes; collapsed.
+const CLIENT_TLS: &str = "zeebegatewaysecurityenabled";
 
 fn unknown(word: &str, prefix: Option<&'static str>) -> Referent {
     if let Some(key) = negated(word) {
@@ -180,6 +197,8 @@ mod tests {
                 "ZEEBE_BROKER_CLUSTER_NODEID",
             ),
             ("zeebe_broker_cluster_nodeid", "ZEEBE_BROKER_CLUSTER_NODEID"),
+            ("MANAGEMENT_SERVER_SSL_ENABLED", "MANAGEMENT_SERVER_SSL"),
+            ("MANAGEMENT_SERVER_SSLPORT", "MANAGEMENT_SERVER_PORT?"),
             ("ZEEBE_LOG_LEVEL", "other"),
             ("ZEEBE_BROKER_EXPORTERS_ES_CLASSNAME", "other"),
             ("MANAGEMENT_SERVER_PROT", "MANAGEMENT_SERVER_PORT?"),
@@ -215,6 +234,16 @@ mod tests {
                 "ZEEBE_BORKER_CLUSTER_NODEID",
                 Some("ZEEBE_BROKER_CLUSTER_NODEID"),
             ),
+            ("broker.cluster.nodeId", Some("ZEEBE_BROKER_CLUSTER_NODEID")),
+            (
+                "zeebe.brokers.cluster.node-id",
+                Some("ZEEBE_BROKER_CLUSTER_NODEID"),
+            ),
+            (
+                "ZEEBE_GATEWAY_SECURITY_ENABLED",
+                Some("ZEEBE_GATEWAY_CLUSTER_SECURITY_ENABLED"),
+            ),
+            ("server.port", None),
             ("ZEEBE_CLIENT_ID", None),
             ("ZEEBE_GATEWAY_NETWORK_HOST", None),
         ] {

@@ -134,12 +134,9 @@ fn split_sign(text: &str) -> (i128, &str) {
     }
 }
 
-/// A whole number of at most 18 digits, so that no product with a unit overflows.
+/// A whole number of 64 bits, so that no product with a unit overflows.
 pub(super) fn integer(text: &str) -> Option<i128> {
-    (text.len() <= 19)
-        .then(|| text.parse::<i64>().ok())
-        .flatten()
-        .map(i128::from)
+    text.parse::<i64>().ok().map(i128::from)
 }
 
 fn letters(text: &str) -> String {

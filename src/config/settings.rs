@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::contact::ContactPoint;
-use super::error::{MASK, Problem, Warning, masked};
+use super::error::{MASK, Problem, Warning, shown};
 use super::layer::{Binding, Findings, Given, Layer};
 use super::schema::{self, Key, Status};
 use super::source::Source;
@@ -172,11 +172,11 @@ impl Setting {
         match key.row.status {
             Status::Planned => {
                 let value = match given {
-                    Given::One(text) => masked(key, text),
+                    Given::One(text) => shown(key, text),
                     Given::Many(items) => {
                         let texts: Vec<&str> =
                             items.iter().map(|(text, _)| text.as_str()).collect();
-                        masked(key, &texts.join(","))
+                        shown(key, &texts.join(","))
                     }
                 };
                 findings
@@ -311,7 +311,7 @@ fn parse(key: &'static Key, text: &str, place: &Source, findings: &mut Findings)
     let problem = |cause| Problem::Value {
         key,
         place: place.clone(),
-        value: masked(key, text),
+        value: shown(key, text),
         cause,
     };
     parsed

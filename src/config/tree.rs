@@ -5,11 +5,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::error::Problem;
+use super::error::{Problem, Warning};
 use super::layer::{Binding, Findings, Given, Layer};
 use super::names::{self, Referent};
 use super::raw::{Content, Node};
-use super::schema::{self, Key};
+use super::schema::{self, Key, Status};
 use super::source::{Position, Source};
 use crate::member::Role;
 
@@ -67,7 +67,16 @@ impl Binder<'_> {
                     .problems
                     .push(Problem::Negative { name, place, key });
             }
-            Referent::Other => {}
+            Referent::Other => {
+                if let Some(nearest) = names::misspelled(path) {
+                    let warning = Warning::Misspelled {
+                        name,
+                        place,
+                        nearest,
+                    };
+                    self.findings.warnings.push(warning);
+                }
+            }
             Referent::Unknown(nearest) => {
                 self.findings.problems.push(Problem::UnknownName {
                     name,
@@ -80,7 +89,9 @@ impl Binder<'_> {
 
     fn bind(&mut self, path: &str, key: &'static Key, node: &Node) {
         let place = Source::file(self.file, node.at);
+        let is_foreign = matches!(key.row.status, Status::Foreign { .. });
         let given = match &node.content {
+            _ if is_foreign || !self.layer.reads(key) => Given::Many(Vec::new()),
             Content::Scalar(text) => Given::text(key, text, &place),
             Content::Sequence(items) if key.row.is_list => {
                 let Some(items) = self.items(path, items) else {
@@ -88,7 +99,6 @@ impl Binder<'_> {
                 };
                 Given::many(items.into_iter())
             }
-            _ if !self.layer.reads(key) => return,
             _ => return self.shape(path, node.at, "one value, not a list"),
         };
         if let Some(earlier) = self.layer.get(key) {

@@ -18,6 +18,8 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// `host:port`.
     ContactPoint,
+    /// A DNS name or an IP address that others can reach, so no wildcard.
+    AdvertisedHost,
     /// A length of time.
     Duration {
         /// The shortest.
@@ -25,8 +27,8 @@ pub enum Kind {
         /// The longest.
         max: Duration,
     },
-    /// A DNS name or an IP address.
-    Host,
+    /// A DNS name or an IP address to bind to.
+    BindHost,
     /// A whole number.
     Int {
         /// The least.
@@ -68,7 +70,7 @@ pub enum Value {
     MemberId(MemberId),
     /// Of [`Kind::Size`], in bytes.
     Size(u64),
-    /// Of [`Kind::Host`] (without brackets), [`Kind::Name`], [`Kind::Path`] or [`Kind::Text`].
+    /// Of [`Kind::AdvertisedHost`] or [`Kind::BindHost`] (without brackets), [`Kind::Name`], [`Kind::Path`] or [`Kind::Text`].
     Text(String),
 }
 
@@ -86,13 +88,13 @@ pub enum ValueError {
     #[error(transparent)]
     MemberId(#[from] MemberIdError),
     /// Of the right type, but too small or too large.
-    #[error("it is out of range")]
+    #[error("out of range")]
     OutOfRange,
     /// A duration without a unit, too short for the key.
-    #[error("a number without a unit is milliseconds; did you mean {0}s?")]
+    #[error("a number without a unit is milliseconds; write {0}s for seconds")]
     OutOfRangeMillis(i128),
     /// Not of the type at all.
-    #[error("it is not {0}")]
+    #[error("not {0}")]
     Type(&'static str),
 }
 
@@ -105,6 +107,10 @@ impl Kind {
     pub fn parse(self, text: &str) -> Result<Value, ValueError> {
         let wrong_type = || ValueError::Type(self.noun());
         Ok(match self {
+            Self::AdvertisedHost => match contact::host(text)? {
+                host if contact::is_wildcard(host) => return Err(HostError::Wildcard.into()),
+                host => Value::Text(host.to_owned()),
+            },
             Self::Bool => Value::Bool(parse::boolean(text).ok_or_else(wrong_type)?),
             Self::Choice(choices) => {
                 Value::Choice(parse::choice(text, choices).ok_or_else(wrong_type)?)
@@ -114,7 +120,7 @@ impl Kind {
                 let nanos = parse::duration(text).ok_or_else(wrong_type)?;
                 Value::Duration(duration_within(text, nanos, min, max)?)
             }
-            Self::Host => Value::Text(contact::host(text)?.to_owned()),
+            Self::BindHost => Value::Text(contact::host(text)?.to_owned()),
             Self::Int { min, max } => {
                 let number = parse::integer(text).ok_or_else(wrong_type)?;
                 Value::Int(within(number, min, max)?)
@@ -140,7 +146,7 @@ impl Kind {
                 let (min, max) = (parse::show_duration(min), parse::show_duration(max));
                 format!("{min} to {max}")
             }
-            Self::Host => "host".to_owned(),
+            Self::AdvertisedHost | Self::BindHost => "host".to_owned(),
             Self::Int { min, max } => format!("{min} to {max}"),
             Self::MemberId => "1 to 64 characters".to_owned(),
             Self::Name => format!("1 to {NAME_LEN_MAX} bytes"),
@@ -152,7 +158,7 @@ impl Kind {
         }
     }
 
-    /// The type's name with its article, as in "it is not a whole number".
+    /// The type's name with its article, as in "not a whole number".
     #[must_use]
     pub const fn noun(self) -> &'static str {
         match self {
@@ -160,7 +166,7 @@ impl Kind {
             Self::Choice(_) => "one of the accepted words",
             Self::ContactPoint => "a contact point",
             Self::Duration { .. } => "a duration",
-            Self::Host => "a host",
+            Self::AdvertisedHost | Self::BindHost => "a host",
             Self::Int { .. } => "a whole number",
             Self::MemberId => "a member id",
             Self::Name => "a name",
@@ -185,7 +191,8 @@ impl fmt::Display for Kind {
                     "a duration from {min} to {max}, written 250ms, 10s, 5m or PT1.5S"
                 )
             }
-            Self::Host => f.write_str("a host name or an IP address"),
+            Self::AdvertisedHost => f.write_str("a host name or an IP address, no wildcard"),
+            Self::BindHost => f.write_str("a host name or an IP address"),
             Self::Int { min, max } => write!(f, "a whole number from {min} to {max}"),
             Self::MemberId => f.write_str("1 to 64 printable ASCII characters without spaces"),
             Self::Name => write!(f, "a name of 1 to {NAME_LEN_MAX} bytes"),

@@ -270,6 +270,11 @@ fn a_bad_variable_is_one_line_and_exit_2() {
             "internalApi.port 26502 65535",
         ),
         (
+            "ZEEBE_BROKER_NETWORK_ADVERTISEDHOST",
+            "0.0.0.0",
+            "wildcard binding only",
+        ),
+        (
             "ZEEBE_BROKER_NETWORK_MAXMESSAGESIZE",
             "4mb",
             "not a size capitals",
@@ -308,7 +313,7 @@ fn a_bad_variable_is_one_line_and_exit_2() {
         (
             "ZEEBE_BROKER_CLUSTER_INITIALCONTACTPOINTS_1_",
             "a:1",
-            "element 0 is not gap",
+            "element 0 gap",
         ),
         (
             "ZEEBE_BROKER_NETWORK_HOTS",
@@ -505,6 +510,16 @@ fn warnings_do_not_keep_a_node_from_starting() {
             "x",
             "ZEEBE_BROKER_NETWORK_HOST?",
         ),
+        (
+            "ZEEBE_GATEWAY_CLUSTER_PORT",
+            "1",
+            "nothing zeebe.broker is this a broker?",
+        ),
+        (
+            "ZEEBE_GATEWAY_SECURITY_ENABLED",
+            "true",
+            "not read ZEEBE_GATEWAY_CLUSTER_SECURITY_ENABLED?",
+        ),
         ("ZEEBE_BROKER_CLUSTER_NODEID", "", "empty nodeId default"),
         (
             "ZEEBE_BROKER_CLUSTER_MEMBERSHIP_PROBETIMEOUT",
@@ -527,7 +542,7 @@ fn warnings_do_not_keep_a_node_from_starting() {
         ("ZEEBE_LOG_LEVEL", "debug"),
         ("ZEEBE_BROKER_EXPORTERS_ES_CLASSNAME", "x"),
         ("ZEEBE_CLIENT_ID", "x"),
-        ("ZEEBE_GATEWAY_CLUSTER_PORT", "1"),
+        ("MANAGEMENT_SERVER_ADDRESS", "::1"),
         ("ZEEBE_BROKER_CLUSTER_MESSAGECOMPRESSION", "none"),
         ("ZEEBE_BROKER_NETWORK_SECURITY_CERTIFICATECHAINPATH", ""),
     ] {

@@ -298,4 +298,21 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn whatever_sounds_like_a_secret_is_one() {
+        for key in keys() {
+            let name = key.path.rsplit('.').next().unwrap().to_lowercase();
+            let is_place = name.ends_with("path") || name.ends_with("file");
+            let sounds_secret = ["pass", "secret", "token", "key"]
+                .iter()
+                .any(|word| name.contains(word));
+            assert_eq!(
+                key.row.is_secret,
+                sounds_secret && !is_place,
+                "{}",
+                key.path
+            );
+        }
+    }
 }

@@ -25,12 +25,12 @@ pub(super) const GROUPS: [Group; 8] = [
 ];
 
 const NETWORK: &[Row] = &[
-    row("host", Kind::Host, "0.0.0.0", "Address to bind to, for TCP and UDP; [::] for IPv6."),
-    row("advertisedHost", Kind::Host, "", "Where others reach this node; found out when not set."),
+    row("host", Kind::BindHost, "0.0.0.0", "Address to bind to, for TCP and UDP; [::] for IPv6."),
+    row("advertisedHost", Kind::AdvertisedHost, "", "Where others reach this node; found out when not set."),
     row("portOffset", Kind::Int { min: 0, max: 6_553 }, "0", "Adds ten times this number to the port and to an explicit advertised port."),
-    row("internalApi.host", Kind::Host, "", "Address to bind to; network.host when not set."),
+    row("internalApi.host", Kind::BindHost, "", "Address to bind to; network.host when not set."),
     row("internalApi.port", PORT_OR_FREE, "26502", "Port for TCP and UDP; 0 takes a free one."),
-    row("internalApi.advertisedHost", Kind::Host, "", "Where others reach this node; internalApi.host, else network.advertisedHost when not set."),
+    row("internalApi.advertisedHost", Kind::AdvertisedHost, "", "Where others reach this node; internalApi.host, else network.advertisedHost when not set."),
     row("internalApi.advertisedPort", PORT, "", "The port others reach this node at; the bound port when not set."),
     row("maxMessageSize", MESSAGE_SIZE, "4MB", "The longest message; 1KB is 1024 bytes."),
     row("heartbeatInterval", LONG, "5s", "How often an idle connection is checked.").inert(),
@@ -77,9 +77,9 @@ const GATEWAY_CLUSTER: &[Row] = &[
     row("memberId", Kind::MemberId, "gateway", "This gateway's member id; unique in the cluster."),
     row("initialContactPoints", Kind::ContactPoint, "127.0.0.1:26502", "Nodes to join through.").list(),
     row("contactPoint", Kind::ContactPoint, "", "One node to join through.").instead("initialContactPoints"),
-    row("host", Kind::Host, "0.0.0.0", "Address to bind to, for TCP and UDP; [::] for IPv6."),
+    row("host", Kind::BindHost, "0.0.0.0", "Address to bind to, for TCP and UDP; [::] for IPv6."),
     row("port", PORT_OR_FREE, "26502", "Port for TCP and UDP; 0 takes a free one."),
-    row("advertisedHost", Kind::Host, "", "Where others reach this node; an explicit host when not set, else found out."),
+    row("advertisedHost", Kind::AdvertisedHost, "", "Where others reach this node; an explicit host when not set, else found out."),
     row("advertisedPort", PORT, "", "The port others reach this node at; the bound port when not set."),
     row("maxMessageSize", MESSAGE_SIZE, "4MB", "The longest message; 1KB is 1024 bytes."),
 ];
@@ -110,7 +110,7 @@ const MEMBERSHIP: &[Row] = &[
 
 const MANAGEMENT: &[Row] = &[
     row("port", Kind::Int { min: -1, max: 65_535 }, "9600", "Port of the management server; -1 switches it off, 0 takes a free one."),
-    row("address", Kind::Host, "127.0.0.1", "Address the management server binds to."),
+    row("address", Kind::BindHost, "127.0.0.1", "Address the management server binds to."),
     foreign("basePath"),
     foreign("ssl").with_everything_below(),
 ];
