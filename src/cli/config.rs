@@ -7,7 +7,9 @@ use comfy_table::{Table, presets};
 use serde::Serialize;
 
 use super::Exit;
-use super::output::{Format, error_lines, print, print_json, report_error, report_warnings};
+use super::output::{
+    Format, error_lines, print, print_json, report_error, report_warnings, warnings,
+};
 use crate::config::schema::{self, Key, Status};
 use crate::config::{self, ConfigError, Entry, Loaded, Shown, Warning};
 use crate::member::Role;
@@ -102,26 +104,11 @@ fn check(input: &Input) -> Exit {
     let (exit, verdict) = match input.load() {
         Ok(loaded) => {
             report_warnings(&loaded.warnings);
-            let warnings = loaded.warnings.iter().map(Warning::to_string).collect();
-            (
-                Exit::Done,
-                Verdict {
-                    ok: true,
-                    errors: Vec::new(),
-                    warnings,
-                },
-            )
+            (Exit::Done, Verdict::new(Vec::new(), &loaded.warnings))
         }
         Err(error) => {
             let exit = report_error(&error);
-            (
-                exit,
-                Verdict {
-                    ok: false,
-                    errors: error_lines(&error),
-                    warnings: Vec::new(),
-                },
-            )
+            (exit, Verdict::new(error_lines(&error), warnings(&error)))
         }
     };
     let printed = match input.format {
@@ -159,6 +146,16 @@ impl From<Section> for Role {
         match section {
             Section::Broker => Self::Broker,
             Section::Gateway => Self::Gateway,
+        }
+    }
+}
+
+impl Verdict {
+    fn new(errors: Vec<String>, warnings: &[Warning]) -> Self {
+        Self {
+            ok: errors.is_empty(),
+            errors,
+            warnings: warnings.iter().map(Warning::to_string).collect(),
         }
     }
 }

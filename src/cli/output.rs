@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::Exit;
 use crate::config::{ConfigError, Warning};
 
+/// How an answer is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
     /// For people.
@@ -16,8 +17,9 @@ pub(super) enum Format {
     Json,
 }
 
-/// Prints each problem on a line of its own.
+/// Prints each problem on a line of its own, after the warnings that may explain it.
 pub(super) fn report_error(error: &ConfigError) -> Exit {
+    report_warnings(warnings(error));
     for line in error_lines(error) {
         eprintln!("error: {line}");
     }
@@ -31,10 +33,20 @@ pub(super) fn report_warnings(warnings: &[Warning]) {
     }
 }
 
+/// The warnings that come with an error.
+pub(super) fn warnings(error: &ConfigError) -> &[Warning] {
+    match error {
+        ConfigError::Settings { warnings, .. } => warnings,
+        _ => &[],
+    }
+}
+
 /// One line for each thing that is wrong.
 pub(super) fn error_lines(error: &ConfigError) -> Vec<String> {
     match error {
-        ConfigError::Settings(problems) => problems.iter().map(ToString::to_string).collect(),
+        ConfigError::Settings { problems, .. } => {
+            problems.iter().map(ToString::to_string).collect()
+        }
         ConfigError::Read { cause, .. } => vec![format!("{error}: {cause}; check --config")],
         other => vec![other.to_string()],
     }

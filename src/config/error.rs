@@ -32,8 +32,13 @@ pub enum ConfigError {
         message: String,
     },
     /// One or more settings are wrong; all of them are listed.
-    #[error("{}", lines(_0))]
-    Settings(Vec<Problem>),
+    #[error("{}", lines(problems))]
+    Settings {
+        /// What is wrong, at least one thing.
+        problems: Vec<Problem>,
+        /// What may have led to it.
+        warnings: Vec<Warning>,
+    },
 }
 
 /// One wrong setting.
@@ -51,7 +56,12 @@ pub enum Problem {
         second: Source,
     },
     /// An indexed variable whose predecessor is missing.
-    #[error("{place}: element {index} of {key} is set, but element {gap} is not; number the elements from 0 without a gap, or use {variable} with commas", key = key.path, variable = key.variable)]
+    #[error(
+        "{place}: element {index} of {key} is set, but element {gap} is not; \
+         number the elements from 0 without a gap, or use {variable} with commas",
+        key = key.path,
+        variable = key.variable
+    )]
     Gap {
         /// The list.
         key: &'static Key,
@@ -172,7 +182,7 @@ pub enum Warning {
         instead: String,
     },
     /// An empty variable, which leaves the default in force.
-    #[error("{place} is empty, so {key} has its default, {default}", key = key.path, default = key.row.default)]
+    #[error("{place} is empty, so {key} has {}", default_or_none(key), key = key.path)]
     EmptyVariable {
         /// The key.
         key: &'static Key,
@@ -303,6 +313,13 @@ fn suggestion<'k>(place: &Source, key: &'k Key) -> &'k str {
     match place {
         Source::Environment { .. } => &key.variable,
         _ => &key.path,
+    }
+}
+
+fn default_or_none(key: &Key) -> String {
+    match key.row.default {
+        "" => "no value".to_owned(),
+        default => format!("its default, {default}"),
     }
 }
 

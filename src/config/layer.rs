@@ -61,6 +61,13 @@ impl Given {
     }
 }
 
+impl Binding {
+    /// Whether a scalar is given without a text. An empty list is a value.
+    pub(super) fn is_blank(&self) -> bool {
+        matches!(&self.given, Given::One(text) if text.trim().is_empty())
+    }
+}
+
 impl Layer {
     pub(super) fn new(section: Role) -> Self {
         Self {
@@ -93,18 +100,19 @@ impl Layer {
     pub(super) fn without_deprecated(mut self, findings: &mut Findings) -> Self {
         let is_deprecated = |b: &mut Binding| matches!(b.key.row.status, Status::Deprecated { .. });
         let deprecated: Vec<Binding> = self.bindings.extract_if(.., is_deprecated).collect();
-        for Binding { key, given, place } in deprecated {
+        for binding in deprecated.into_iter().filter(|binding| !binding.is_blank()) {
+            let Binding { key, given, place } = binding;
             let Given::One(text) = given else { continue };
-            if text.trim().is_empty() {
-                continue;
-            }
             let successor = schema::successor(key);
             findings.warnings.push(Warning::Deprecated {
                 key,
                 place: place.clone(),
                 instead: successor.path.clone(),
             });
-            if self.get(successor).is_none() {
+            if let Some(winner) = self.get(successor) {
+                let winner = winner.place.clone();
+                findings.warnings.push(Warning::Overruled { place, winner });
+            } else {
                 let given = Given::text(successor, &text, &place);
                 self.bindings.push(Binding {
                     key: successor,

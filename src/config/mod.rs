@@ -216,6 +216,7 @@ pub fn load(
     let from_environment = env::layer(environment, section, &mut findings);
     Layer::compare_sections([&from_environment, &from_file], &mut findings);
     let settings = Settings::resolve(section, &from_file, &from_environment, &mut findings);
+    let told = findings.warnings.len();
     let config = check::config(section, &settings, &mut findings);
     match config {
         Some(config) if findings.problems.is_empty() => Ok(Loaded {
@@ -223,7 +224,12 @@ pub fn load(
             settings,
             warnings: findings.warnings,
         }),
-        _ => Err(ConfigError::Settings(findings.problems)),
+        _ => {
+            // Where a value is wrong, the check has judged its default instead.
+            findings.warnings.truncate(told);
+            let Findings { problems, warnings } = findings;
+            Err(ConfigError::Settings { problems, warnings })
+        }
     }
 }
 

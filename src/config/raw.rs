@@ -328,6 +328,8 @@ mod tests {
 
     #[test]
     fn errors_have_a_position() {
+        let depth = DEPTH_MAX + 2;
+        let deep = "[".repeat(depth) + &"]".repeat(depth);
         for (text, line, message) in [
             ("a: 1\na: 2\n", 2, "twice, first in line 1"),
             ("a: b: c\n", 1, "mapping"),
@@ -336,6 +338,7 @@ mod tests {
             ("a: *nothing\n", 1, "unknown anchor"),
             ("? [a]\n: b\n", 1, "a key must be a text"),
             ("a:\n  <<: x\n", 2, "<< takes a mapping"),
+            (&deep, 1, "nested too deep"),
         ] {
             let error = parse(text).unwrap_err();
             assert!(error.message.contains(message), "{text:?}: {error:?}");

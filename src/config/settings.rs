@@ -71,10 +71,17 @@ impl Settings {
         environment: &Layer,
         findings: &mut Findings,
     ) -> Self {
-        let given = |key| environment.get(key).or_else(|| file.get(key));
-        let settings = schema::keys_of(section)
-            .map(|key| Setting::resolve(key, given(key), findings))
-            .collect();
+        let mut resolve = |key| match (environment.get(key), file.get(key)) {
+            (Some(variable), beneath) if variable.is_blank() => {
+                note_blank(variable, beneath, findings);
+                Setting::default_of(key)
+            }
+            (Some(binding), _) | (None, Some(binding)) if !binding.is_blank() => {
+                Setting::given(binding, findings)
+            }
+            _ => Setting::default_of(key),
+        };
+        let settings = schema::keys_of(section).map(&mut resolve).collect();
         Self { settings }
     }
 
@@ -99,22 +106,12 @@ impl Settings {
 }
 
 impl Setting {
-    fn resolve(key: &'static Key, given: Option<&Binding>, findings: &mut Findings) -> Self {
+    /// What `binding` says; the default where its text is wrong, which is noted.
+    fn given(binding: &Binding, findings: &mut Findings) -> Self {
+        let Binding { key, given, place } = binding;
         let fallback = Self::default_of(key);
-        let Some(Binding { given, place, .. }) = given else {
-            return fallback;
-        };
         let value = match given {
             Given::Many(items) => Self::parse_items(key, items, findings),
-            Given::One(text) if text.trim().is_empty() => {
-                if !place.is_file() && !key.row.default.is_empty() {
-                    let place = place.clone();
-                    findings
-                        .warnings
-                        .push(Warning::EmptyVariable { key, place });
-                }
-                return fallback;
-            }
             Given::One(text) => {
                 parse(key, text, place, findings).map(|value| Held::One(Some(value)))
             }
@@ -301,6 +298,18 @@ impl Setting {
             "{} is {:?} and holds {found:?}",
             self.key.path, self.key.row.kind
         )
+    }
+}
+
+/// Notes that an empty variable takes a value away: the default's, or the one that stands `beneath` it in the file.
+fn note_blank(variable: &Binding, beneath: Option<&Binding>, findings: &mut Findings) {
+    let Binding { key, place, .. } = variable;
+    let has_effect = beneath.is_some_and(|binding| !binding.is_blank());
+    if has_effect || !key.row.default.is_empty() {
+        let place = place.clone();
+        findings
+            .warnings
+            .push(Warning::EmptyVariable { key, place });
     }
 }
 

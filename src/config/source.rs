@@ -1,7 +1,7 @@
 //! [`Source`]: who decided a value.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::ser::SerializeStruct;
@@ -79,7 +79,12 @@ impl Serialize for Source {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (kind, file, line, variable) = match self {
             Self::Default => ("default", None, None, None),
-            Self::File { file, at } => ("file", Some(PathBuf::from(&**file)), Some(at.line), None),
+            Self::File { file, at } => (
+                "file",
+                Some(file.display().to_string()),
+                Some(at.line),
+                None,
+            ),
             Self::Environment { variable } => ("environment", None, None, Some(variable)),
         };
         let mut fields = serializer.serialize_struct("Source", 4)?;

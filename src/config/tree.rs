@@ -42,10 +42,11 @@ impl Binder<'_> {
             return self.leaf(path, named, node);
         };
         for (name, child) in entries {
-            let below = if path.is_empty() {
-                name.text.clone()
-            } else {
-                format!("{path}.{}", name.text)
+            // A name may end up in a message, which has one line.
+            let name_text = name.text.replace(char::is_control, "?");
+            let below = match path {
+                "" => name_text,
+                path => format!("{path}.{name_text}"),
             };
             self.visit(&below, name.at, child);
         }

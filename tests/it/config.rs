@@ -569,6 +569,28 @@ fn the_deprecated_contact_point_becomes_a_list_of_one() {
 }
 
 #[test]
+fn an_empty_variable_takes_the_files_value_away_and_says_so() {
+    let yaml = "zeebe.broker.network.security:\n  enabled: true\n  certificateChainPath: a.pem\n  privateKeyPath: a.key\n";
+    let (_directory, path) = file(yaml);
+    let run = phalanx(
+        &["check", "--config", path.to_str().unwrap()],
+        &[("ZEEBE_BROKER_NETWORK_SECURITY_PRIVATEKEYPATH", "")],
+    );
+    assert_eq!(run.code, 2);
+    let lines: Vec<&str> = run.stderr.lines().collect();
+    let [warning, error] = lines[..] else {
+        panic!("{run:?}")
+    };
+    assert!(
+        warning.contains("is empty, so zeebe.broker.network.security.privateKeyPath has no value")
+    );
+    assert!(
+        error.contains("privateKeyPath") && error.contains("is not set"),
+        "{error}"
+    );
+}
+
+#[test]
 fn every_variable_that_env_prints_binds_in_both_spellings() {
     let run = phalanx(&["env", "--format", "json"], &[]);
     assert_eq!(run.code, 0);
