@@ -176,6 +176,9 @@ impl Certificate {
         if tbs.signature != parsed.signature_algorithm {
             return Err(CertificateError::AlgorithmMismatch);
         }
+        if parsed.signature_value.unused_bits != 0 {
+            return Err(CertificateError::BadDer);
+        }
         if tbs.issuer_uid.is_some() || tbs.subject_uid.is_some() {
             return Err(CertificateError::UniqueIdentifiers);
         }

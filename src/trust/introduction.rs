@@ -20,7 +20,8 @@ use super::certificate::sha256;
 use super::credentials::Credentials;
 use super::signature::{STATEMENT_SCHEMES, verify_statement};
 use super::truststore::Truststore;
-use super::verify::{Verified, VerifiedPeer, verify};
+use super::verified_peer::VerifiedPeer;
+use super::verify::{Verified, verify};
 use super::verify_error::{PeerRole, VerifyError};
 use crate::time::Timestamp;
 

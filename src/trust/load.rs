@@ -59,14 +59,6 @@ pub enum LoadProblem {
         /// What is wrong with it.
         problem: CertificateError,
     },
-    /// The host of a contact point is neither a DNS name nor an IP address, so no certificate can carry it.
-    #[error(
-        "the contact point host {host:?} is neither a DNS name nor an IP address, so no certificate can name it"
-    )]
-    BadContactHost {
-        /// Which.
-        host: String,
-    },
     /// The file is not PEM.
     #[error(transparent)]
     BadPem(#[from] PemError),
@@ -118,7 +110,7 @@ pub enum LoadProblem {
     /// System roots would admit strangers: there is no contact point whose name could be asked for.
     #[error(
         "system roots vouch for strangers, so they admit only peers that carry the host of a contact point, and there is \
-         no contact point: set initialContactPoints, or list the cluster's authority in the chain file instead"
+         no contact point that a certificate could name: set initialContactPoints, or list the cluster's authority in the chain file instead"
     )]
     SystemRootsWithoutContactPoints,
     /// The file is there, but cannot be read.
@@ -205,7 +197,6 @@ impl LoadProblem {
         match self {
             Self::AmbiguousKey { .. } => "ambiguous-key",
             Self::BadCertificate { .. } => "bad-certificate",
-            Self::BadContactHost { .. } => "bad-contact-host",
             Self::BadPem(_) => "bad-pem",
             Self::EncryptedKey { .. } => "encrypted-key",
             Self::KeyMismatch { .. } => "key-mismatch",
@@ -347,12 +338,13 @@ impl Input {
     }
 }
 
+/// Reads a whole file into a buffer that is large enough from the start: one that grew would leave copies behind.
 fn read_bounded(file: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
-    let mut bytes = Zeroizing::new(Vec::new());
-    let len = File::open(file)?
-        .take(FILE_LEN_MAX + 1)
-        .read_to_end(&mut bytes)?;
-    if len as u64 > FILE_LEN_MAX {
+    let open = File::open(file)?;
+    let len = open.metadata()?.len().min(FILE_LEN_MAX + 1);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(len as usize + 1));
+    let read = open.take(FILE_LEN_MAX + 1).read_to_end(&mut bytes)?;
+    if read as u64 > FILE_LEN_MAX {
         let text = format!("it is longer than {FILE_LEN_MAX} bytes");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
     }

@@ -32,6 +32,7 @@ mod system_roots;
 mod tests;
 mod tls;
 mod truststore;
+mod verified_peer;
 mod verify;
 mod verify_error;
 mod warning;
@@ -53,7 +54,7 @@ pub use pem::PemError;
 pub use system_roots::SystemRoots;
 pub use tls::{ALPN, PeerVerifier};
 pub use truststore::AnchorOrigin;
-pub use verify::{MatchedAnchor, VerifiedPeer};
+pub use verified_peer::{MatchedAnchor, VerifiedPeer};
 pub use verify_error::{NotACa, PeerRole, VerifyError};
 pub use warning::TrustWarning;
 

@@ -44,40 +44,48 @@ pub(super) struct LoadedRoots {
 }
 
 impl Decision<'_> {
-    /// Loads the system roots if they take part, and warns if they do, or would if there were contact points.
+    /// Loads the system roots if they take part, and warns if they do, or should and cannot.
     ///
     /// # Errors
     ///
     /// [`LoadError`] if they are asked for and there are none, or there is no contact point to narrow them down.
     pub(super) fn load(&self, warnings: &mut Vec<TrustWarning>) -> Result<LoadedRoots, LoadError> {
-        let error = |problem| LoadError::new(Material::SystemRoots, problem);
         match self.option {
             SystemRoots::Off => return Ok(LoadedRoots::default()),
             SystemRoots::Auto if !self.chain_needs_them() => return Ok(LoadedRoots::default()),
-            SystemRoots::Auto if self.contact_hosts.is_empty() => {
-                warnings.push(TrustWarning::SystemRootsLeftOut);
-                return Ok(LoadedRoots::default());
-            }
-            SystemRoots::Bundle(_) | SystemRoots::On if self.contact_hosts.is_empty() => {
-                return Err(error(LoadProblem::SystemRootsWithoutContactPoints));
-            }
             _ => {}
         }
-        let contact_hosts = self
+        match self.find() {
+            Ok(roots) => {
+                let count = roots.certificates.len();
+                warnings.push(TrustWarning::SystemRootsTakePart { count });
+                Ok(roots)
+            }
+            Err(error) if *self.option == SystemRoots::Auto => {
+                let cause = error.problem.to_string();
+                warnings.push(TrustWarning::SystemRootsLeftOut { cause });
+                Ok(LoadedRoots::default())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn find(&self) -> Result<LoadedRoots, LoadError> {
+        let error = |problem| LoadError::new(Material::SystemRoots, problem);
+        let contact_hosts: Vec<_> = self
             .contact_hosts
             .iter()
-            .map(|host| server_name(host))
-            .collect::<Result<_, _>>();
-        let contact_hosts = contact_hosts.map_err(error)?;
+            .filter_map(|host| server_name(host))
+            .collect();
+        if contact_hosts.is_empty() {
+            return Err(error(LoadProblem::SystemRootsWithoutContactPoints));
+        }
         let certificates = match self.option {
             SystemRoots::Bundle(file) => {
                 Input::read(Material::SystemRoots, file)?.certificates()?
             }
             _ => of_this_machine().map_err(error)?,
         };
-        warnings.push(TrustWarning::SystemRootsTakePart {
-            count: certificates.len(),
-        });
         Ok(LoadedRoots {
             certificates,
             contact_hosts,
@@ -113,13 +121,11 @@ fn of_this_machine() -> Result<Vec<Certificate>, LoadProblem> {
     Ok(certificates)
 }
 
-/// A host as certificates name it: a DNS name, or an IP address, with or without brackets.
-fn server_name(host: &str) -> Result<ServerName<'static>, LoadProblem> {
-    let bare = host
+/// A host as certificates name it: a DNS name, or an IP address, with or without brackets. `None` for what no certificate
+/// can name.
+fn server_name(host: &str) -> Option<ServerName<'static>> {
+    let inner = host
         .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'))
-        .unwrap_or(host);
-    ServerName::try_from(bare.to_owned()).map_err(|_| LoadProblem::BadContactHost {
-        host: host.to_owned(),
-    })
+        .and_then(|host| host.strip_suffix(']'));
+    ServerName::try_from(inner.unwrap_or(host).to_owned()).ok()
 }

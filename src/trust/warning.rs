@@ -32,12 +32,15 @@ pub enum TrustWarning {
         /// Its last moment.
         not_after: Timestamp,
     },
-    /// The chain file names nobody to believe, and without contact points system roots cannot be used.
+    /// The chain file names nobody to believe but the node itself, and the system roots cannot help.
     #[error(
-        "the chain file holds the node's own certificate alone, so only peers with this very certificate are admitted: \
-         add the authority to the chain file, or set initialContactPoints to use the system roots"
+        "the chain file holds the node's own certificate alone, so only peers with this very certificate are admitted \
+         (system roots are left out: {cause}); add the authority to the chain file"
     )]
-    SystemRootsLeftOut,
+    SystemRootsLeftOut {
+        /// Why they take no part.
+        cause: String,
+    },
     /// System roots are trust anchors.
     #[error(
         "{count} system roots take part in trust: they admit peers whose subjectAltName is the host of a contact point"

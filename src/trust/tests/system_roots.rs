@@ -103,16 +103,17 @@ fn without_a_contact_point_are_an_error_if_asked_for() {
         assert_eq!(error.reason(), "system-roots-without-contact-points");
     }
     let error = setup.load(setup.bundle(), &["not a host"]).unwrap_err();
-    assert_eq!(error.reason(), "bad-contact-host");
+    assert_eq!(error.reason(), "system-roots-without-contact-points");
 }
 
 #[test]
 fn stay_out_unless_the_chain_file_needs_them() {
     let setup = Setup::new();
     let (trust, warnings) = setup.load(SystemRoots::Auto, &[]).unwrap();
-    assert_eq!(
-        (trust.anchor_count(), warnings),
-        (1, vec![TrustWarning::SystemRootsLeftOut])
+    assert_eq!(trust.anchor_count(), 1);
+    assert!(
+        matches!(warnings[..], [TrustWarning::SystemRootsLeftOut { .. }]),
+        "{warnings:?}"
     );
     let alone = Forge::v3("own", "own").self_signed(&setup.own_key);
     fs::write(
