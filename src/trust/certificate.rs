@@ -17,6 +17,7 @@ use x509_parser::nom::Parser;
 use x509_parser::prelude::{ASN1Time, X509Certificate, X509Name, X509Version};
 
 use super::date::Utc;
+use super::der::{BIT_STRING, SEQUENCE, tlv};
 use super::verify_error::PeerRole;
 use crate::time::Timestamp;
 
@@ -176,9 +177,6 @@ impl Certificate {
         if tbs.signature != parsed.signature_algorithm {
             return Err(CertificateError::AlgorithmMismatch);
         }
-        if parsed.signature_value.unused_bits != 0 {
-            return Err(CertificateError::BadDer);
-        }
         if tbs.issuer_uid.is_some() || tbs.subject_uid.is_some() {
             return Err(CertificateError::UniqueIdentifiers);
         }
@@ -206,7 +204,7 @@ impl Certificate {
             spki: SubjectPublicKeyInfoDer::from(tbs.subject_pki.raw.to_vec()),
             signed: Signed {
                 message: tbs.as_ref().to_vec(),
-                algorithm: outer_algorithm(parsed)?,
+                algorithm: outer_algorithm(parsed).ok_or(CertificateError::BadDer)?,
                 signature: parsed.signature_value.data.to_vec(),
             },
             extensions: Extensions::read(tbs.extensions())?,
@@ -371,16 +369,21 @@ where
 }
 
 /// The contents of the AlgorithmIdentifier that follows the signed part.
-fn outer_algorithm(parsed: &X509Certificate<'_>) -> Result<Vec<u8>, CertificateError> {
-    let read = || {
-        let (_, certificate) = Any::from_der(parsed.as_raw()).ok()?;
-        let behind_tbs = certificate
-            .data
-            .get(parsed.tbs_certificate.as_ref().len()..)?;
-        let (_, algorithm) = Any::from_der(behind_tbs).ok()?;
-        Some(algorithm.data.to_vec())
-    };
-    read().ok_or(CertificateError::BadDer)
+///
+/// No signature covers the frame around the signed part, and the parser does not look at every bit of it. So it must be
+/// exactly what DER makes of its parts: else one certificate would have many fingerprints.
+fn outer_algorithm(parsed: &X509Certificate<'_>) -> Option<Vec<u8>> {
+    let tbs = parsed.tbs_certificate.as_ref();
+    let (_, certificate) = Any::from_der(parsed.as_raw()).ok()?;
+    let (_, algorithm) = Any::from_der(certificate.data.get(tbs.len()..)?).ok()?;
+    let signature = [&[0], parsed.signature_value.data.as_ref()].concat();
+    let parts = [
+        tbs,
+        &tlv(SEQUENCE, algorithm.data),
+        &tlv(BIT_STRING, &signature),
+    ]
+    .concat();
+    (tlv(SEQUENCE, &parts) == parsed.as_raw()).then(|| algorithm.data.to_vec())
 }
 
 /// Dates before 1970 count as 1970.

@@ -6,6 +6,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 use rustls::pki_types::CertificateDer;
 
+use super::der::{SEQUENCE, tlv};
 use super::{LoadError, Trust, TrustPem, TrustWarning};
 use crate::time::Timestamp;
 
@@ -249,17 +250,7 @@ pub(super) fn base64(bytes: &[u8]) -> String {
 }
 
 fn sequence(parts: &[&[u8]]) -> Vec<u8> {
-    tlv(0x30, &parts.concat())
-}
-
-fn tlv(tag: u8, contents: &[u8]) -> Vec<u8> {
-    let len = contents.len();
-    let header = match len {
-        0..=0x7f => vec![tag, len as u8],
-        0x80..=0xff => vec![tag, 0x81, len as u8],
-        _ => vec![tag, 0x82, (len >> 8) as u8, len as u8],
-    };
-    [header, contents.to_vec()].concat()
+    tlv(SEQUENCE, &parts.concat())
 }
 
 pub(super) const ECDSA_SHA256: &[u8] = &[0x06, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2];

@@ -17,6 +17,7 @@
 mod certificate;
 mod credentials;
 mod date;
+mod der;
 #[cfg(feature = "daemon")]
 mod dev;
 mod fingerprint;
