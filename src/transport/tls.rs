@@ -16,24 +16,11 @@ use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 use super::{LinkError, drain};
 use crate::trust::{ALPN, VerifyError};
 use crate::wire::hash::sha256;
+pub use crate::wire::hello::Channel;
 use crate::wire::refusal::Code;
 
 /// The label under which both ends derive the value that proofs are bound to (RFC 8446 §7.5), without context.
 pub const EXPORTER_LABEL: &[u8] = b"EXPORTER-phalanx-hello-v1";
-
-/// What is known of a secured connection, apart from its bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Channel {
-    /// Plaintext.
-    Plain,
-    /// TLS.
-    Tls {
-        /// The exporter value under [`EXPORTER_LABEL`]: the same at both ends, different on every connection.
-        exporter: [u8; 32],
-        /// SHA-256 of the end-entity certificate the peer showed; a client shows one only when asked.
-        peer_leaf: Option<[u8; 32]>,
-    },
-}
 
 /// The listener's side of the handshake. Cancelled, it drops the connection.
 ///

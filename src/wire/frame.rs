@@ -14,6 +14,7 @@
 use std::net::SocketAddr;
 
 use bincode::{BorrowDecode, Encode};
+use zeroize::Zeroize;
 
 use super::codec::{self, DecodeError};
 use super::hello::{CHAIN_LEN_MAX, Introduction, JoinId};
@@ -31,13 +32,19 @@ pub const FRAME_LEN_MAX: usize = 512 * 1024;
 /// How many bytes of entries a page or digest should hold at most; the rest goes into further ones.
 pub const PAGE_LEN_MAX: usize = 256 * 1024;
 
-/// One gossip key as it travels: only on proven connections.
+/// One gossip key as it travels: only on proven connections. The secret is zeroed when dropped.
 #[derive(Clone, PartialEq, Eq, Encode, BorrowDecode)]
 pub struct WireKey {
     /// The key's epoch.
     pub epoch: u32,
     /// The secret.
     pub secret: [u8; 32],
+}
+
+impl Drop for WireKey {
+    fn drop(&mut self) {
+        self.secret.zeroize();
+    }
 }
 
 impl std::fmt::Debug for WireKey {

@@ -149,6 +149,20 @@ pub enum Side {
     Listener,
 }
 
+/// What is known of a secured connection, apart from its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channel {
+    /// Plaintext.
+    Plain,
+    /// TLS.
+    Tls {
+        /// The exporter value: the same at both ends, different on every connection. Proofs are bound to it.
+        exporter: [u8; 32],
+        /// SHA-256 of the end-entity certificate the peer showed; a client shows one only when asked.
+        peer_leaf: Option<[u8; 32]>,
+    },
+}
+
 /// What the gossip key signs to prove itself on one connection: the side, the connection's exporter value and the hash
 /// of the speaker's own hello.
 #[must_use]
