@@ -1,6 +1,8 @@
 //! Cluster membership for Rust programs and the people who run them.
 
+pub mod admission;
 pub mod member;
+pub mod seal;
 pub mod time;
 pub mod transport;
 pub mod trust;

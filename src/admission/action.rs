@@ -1,0 +1,204 @@
+//! [`Action`]: all that admission ever asks of its parent, or tells it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::link::{LinkId, ProvenLink};
+use crate::member::{Generation, MemberId, MemberRecord};
+use crate::wire::frame::{Frame, WireKey};
+use crate::wire::hello::{Introduction, IntroductionHash, JoinId, Purpose, Side};
+use crate::wire::refusal::Code;
+
+/// One thing for the parent to do or to know.
+#[derive(Clone, Debug)]
+#[must_use]
+pub enum Action {
+    /// A joiner was dialled back and found. Answer with [`super::Admission::accept`].
+    Accept {
+        /// Which join.
+        join: JoinId,
+        /// Who joins.
+        peer: Peer,
+        /// Its record.
+        record: MemberRecord,
+    },
+    /// A contact lets us in. Its pages follow as frames; when the last is judged, call [`super::Admission::join_done`].
+    Accepted {
+        /// Which join.
+        join: JoinId,
+        /// The connection the pages come on.
+        link: ProvenLink,
+        /// Who lets us in.
+        peer: Peer,
+        /// The gossip keys of the cluster, the active one first; empty without TLS.
+        keys: Vec<WireKey>,
+    },
+    /// Close a connection once what was sent on it has gone out, or give up dialling it. No answer is owed.
+    Close(LinkId),
+    /// A joiner has taken our view: it is a member now. Its connection was reported [`Action::Proven`] just before, and its
+    /// pages follow as frames.
+    Committed {
+        /// Which join.
+        join: JoinId,
+        /// The connection its pages come on.
+        link: ProvenLink,
+        /// Who joined.
+        peer: Peer,
+        /// Its record, as it came.
+        record: Vec<u8>,
+        /// The gossip keys it brings, the active one first; empty if it was alone.
+        keys: Vec<WireKey>,
+    },
+    /// A dial by [`super::Admission::dial_member`] has come to nothing. On [`Code::JoinFirst`], join at that address.
+    DialFailed {
+        /// The connection.
+        link: LinkId,
+        /// Who was to be met.
+        id: MemberId,
+        /// Where.
+        addr: SocketAddr,
+        /// Why not.
+        code: Code,
+    },
+    /// An attempt by [`super::Admission::join`] has ended.
+    JoinEnded {
+        /// The address dialled.
+        addr: SocketAddr,
+        /// How.
+        outcome: JoinOutcome,
+    },
+    /// Is this joiner's id free? Answer with [`super::Admission::answer_join`].
+    JudgeJoin {
+        /// Which join.
+        join: JoinId,
+        /// Who joins.
+        peer: Peer,
+        /// Its record.
+        record: MemberRecord,
+    },
+    /// Is this very life held as alive, suspect or dead? Answer with [`super::Admission::answer_member`].
+    JudgeMember {
+        /// The connection.
+        link: LinkId,
+        /// Who says it is a member.
+        peer: Peer,
+    },
+    /// Dial a peer; the outcome comes back as a [`super::LinkChange`].
+    Open {
+        /// How the connection will be called.
+        link: LinkId,
+        /// Where to.
+        addr: SocketAddr,
+        /// What for.
+        purpose: Purpose,
+    },
+    /// From now on, and not before, frames of all other kinds pass on this connection, both ways. If the key ids of the two
+    /// ends differ, send `Keys` first.
+    Proven {
+        /// The connection.
+        link: ProvenLink,
+        /// Who is at the other end.
+        peer: Peer,
+        /// Which end we are.
+        side: Side,
+        /// What it was opened for: [`Purpose::Member`], or [`Purpose::Join`] once the join is done.
+        purpose: Purpose,
+    },
+    /// Somebody was refused, by us or by the peer. For the log and the metric; the connection is taken care of.
+    Refused(Refusal),
+    /// Send one frame on a connection.
+    Send(LinkId, Frame),
+    /// Have an introduction verified; the answer goes to [`super::Admission::handle_verified`], even if the connection is gone
+    /// by then.
+    Verify {
+        /// The connection it was shown on.
+        link: LinkId,
+        /// What was shown.
+        introduction: Introduction,
+    },
+}
+
+/// The other end of a connection. In an action it is proven (with TLS), except in a [`Refusal`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Where the connection leads or comes from; an ephemeral port if it was accepted.
+    pub addr: SocketAddr,
+    /// Its member id.
+    pub id: MemberId,
+    /// Its life.
+    pub generation: Generation,
+    /// Its introduction; none without TLS.
+    pub introduction: Option<IntroductionHash>,
+    /// SHA-256 of its end-entity certificate; none without TLS.
+    pub leaf: Option<[u8; 32]>,
+    /// Ids of the gossip keys it held when it said hello, in rank order.
+    pub key_ids: Vec<u64>,
+}
+
+/// How an attempt to join ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JoinOutcome {
+    /// The contact has no room now.
+    Busy {
+        /// When to try again, from now.
+        after: Duration,
+    },
+    /// We are in. The connection was reported [`Action::Proven`] just before.
+    Joined,
+    /// The address is our own; no failure.
+    OwnAddress,
+    /// The contact does not let us in.
+    Refused {
+        /// Why.
+        code: Code,
+        /// What lies behind a failed dial-back.
+        cause: Option<Code>,
+        /// The address dialled back.
+        dialed_back: Option<SocketAddr>,
+        /// Whether trying again without a change of configuration is pointless.
+        is_permanent: bool,
+    },
+    /// Our generation is too low. If it is still below `min`, set an identity of at least `min`; then join again.
+    Retry {
+        /// The lowest generation that would do.
+        min: Generation,
+    },
+    /// Nobody answers there, or no longer.
+    Unreachable {
+        /// How that showed.
+        code: Code,
+    },
+}
+
+/// The parent's word on a joiner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JoinVerdict {
+    /// Another life is held alive at another address: ask there first, for at most [`super::ASK_TIMEOUT`]. A proven answer by
+    /// another life than the joiner's refuses the joiner with [`Code::MemberIdInUse`]; none lets it go on.
+    AskOldAddress(SocketAddr),
+    /// Its id is free, or its own.
+    GoOn,
+    /// It is refused.
+    Refuse(Code),
+    /// It must come back with at least this generation.
+    Retry(Generation),
+}
+
+/// Who was refused, by whom, why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The connection.
+    pub link: LinkId,
+    /// The peer's address.
+    pub peer: SocketAddr,
+    /// Its member id, if it said so; not proven.
+    pub id: Option<MemberId>,
+    /// What the connection was for, if known.
+    pub purpose: Option<Purpose>,
+    /// Why.
+    pub code: Code,
+    /// What lies behind a failed dial-back.
+    pub cause: Option<Code>,
+    /// Whether we refused; otherwise the peer did.
+    pub by_us: bool,
+}
