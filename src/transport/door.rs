@@ -13,8 +13,8 @@ use tokio_rustls::TlsStream;
 
 use super::sniff::{self, Spoken};
 use super::tcp::{self, SocketOptions};
-use super::tls::{self, Channel};
-use super::{LinkError, Security};
+use super::{LinkError, Security, tls};
+use crate::wire::hello::Channel;
 use crate::wire::refusal::Code;
 
 /// A connection that may carry frames.

@@ -84,14 +84,8 @@ impl LinkHandle {
         Ok(())
     }
 
-    /// To be told when the core has taken `frame`: a frame beyond the handshake passes only if the peer may go on.
-    pub fn accepted(&self, frame: &Frame) {
-        if !is_handshake(frame) {
-            self.lift_limit();
-        }
-    }
-
-    fn lift_limit(&self) {
+    /// The peer is proven: it may send more than [`RAW_LEN_MAX`]. Sending it a frame beyond the handshake says so too.
+    pub fn lift_limit(&self) {
         self.shared.unlimited.store(true, Ordering::Relaxed);
     }
 }
@@ -250,7 +244,8 @@ impl Writer {
 }
 
 /// Whether a frame belongs to the exchange that makes a connection a proven one.
-fn is_handshake(frame: &Frame) -> bool {
+#[must_use]
+pub const fn is_handshake(frame: &Frame) -> bool {
     matches!(
         frame,
         Frame::Bye

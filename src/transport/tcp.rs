@@ -189,6 +189,10 @@ pub async fn connect(
         socket.bind(SocketAddr::new(source, 0))?;
     }
     let stream = socket.connect(addr).await?;
+    // Where nobody listens, the system may have picked the very port dialled for this end: a connection to itself.
+    if stream.local_addr()? == addr {
+        return Err(io::ErrorKind::ConnectionRefused.into());
+    }
     stream.set_nodelay(true)?;
     Ok(stream)
 }

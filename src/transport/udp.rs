@@ -6,6 +6,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ pub struct Udp {
     /// The same socket, without tokio's memory of what was ready when it last looked.
     direct: std::net::UdpSocket,
     dual_stack: bool,
-    errors: AtomicU64,
+    errors: Arc<AtomicU64>,
 }
 
 impl Udp {
@@ -48,7 +49,7 @@ impl Udp {
             socket: UdpSocket::from_std(direct.try_clone()?)?,
             direct,
             dual_stack: addr.is_ipv6(),
-            errors: AtomicU64::new(0),
+            errors: Arc::default(),
         })
     }
 
@@ -93,10 +94,10 @@ impl Udp {
         self.socket.local_addr()
     }
 
-    /// How many calls failed so far; a failed send is a datagram lost.
+    /// How many calls failed so far, to be read while the socket is in use; a failed send is a datagram lost.
     #[must_use]
-    pub fn errors(&self) -> u64 {
-        self.errors.load(Ordering::Relaxed)
+    pub fn errors(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.errors)
     }
 
     fn count(&self, error: &io::Error) {
