@@ -3,6 +3,7 @@
 pub mod admission;
 pub mod member;
 pub mod seal;
+pub mod swim;
 pub mod time;
 pub mod transport;
 pub mod trust;
