@@ -2,6 +2,7 @@
 
 pub mod admission;
 pub mod member;
+pub mod membership;
 pub mod seal;
 pub mod swim;
 pub mod time;

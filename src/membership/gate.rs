@@ -1,0 +1,252 @@
+//! Opening and sealing datagrams: what must hold before a byte of a body is believed.
+//!
+//! Every datagram that is not let in is counted by the step it failed at, and never answered (P1, P9).
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::links::Job;
+use super::{Membership, Output};
+use crate::member::MemberId;
+use crate::seal::{Sequence, TagError};
+use crate::swim::BodyError;
+use crate::time::Timestamp;
+use crate::wire::codec::DecodeError;
+use crate::wire::datagram::{self, Datagram, Group, Header};
+use crate::wire::hash::cluster_hash;
+use crate::wire::message::Body;
+
+/// Why a datagram was not let in. Nothing was changed; drop it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DatagramError {
+    /// It is no datagram of this protocol, or its body is broken. Updates before the break stand.
+    #[error("not a datagram of this protocol")]
+    Malformed(#[from] DecodeError),
+    /// It is plain and this node runs TLS, or the other way round.
+    #[error("a datagram of the other security mode")]
+    OtherMode,
+    /// It belongs to a cluster of another name.
+    #[error("a datagram of another cluster")]
+    OtherCluster,
+    /// Its tag does not verify.
+    #[error(transparent)]
+    Tag(#[from] TagError),
+    /// It is meant for someone else.
+    #[error("meant for {recipient}")]
+    OtherRecipient {
+        /// For whom.
+        recipient: String,
+    },
+    /// Its sender is no member, or an update in it is broken; what the error says of the rest holds.
+    #[error(transparent)]
+    Body(#[from] BodyError),
+    /// The node takes no datagrams any more, or not yet.
+    #[error("the node does not take part")]
+    NotRunning,
+}
+
+/// Counters of datagrams, since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DatagramStats {
+    /// Sent.
+    pub sent: u64,
+    /// Bytes sent.
+    pub sent_bytes: u64,
+    /// Received and let in.
+    pub received: u64,
+    /// Bytes received and let in.
+    pub received_bytes: u64,
+    /// Malformed.
+    pub malformed: u64,
+    /// Of the other security mode.
+    pub other_mode: u64,
+    /// Of another cluster.
+    pub other_cluster: u64,
+    /// Under an unknown key.
+    pub unknown_key: u64,
+    /// With a tag that does not verify.
+    pub bad_tag: u64,
+    /// For another recipient.
+    pub other_recipient: u64,
+    /// From a sender that is no member, or from an earlier life of one.
+    pub unknown_sender: u64,
+}
+
+/// What sealing needs to remember.
+#[derive(Debug)]
+pub(super) struct Gate {
+    cluster: u64,
+    sequence: Sequence,
+    pub(super) stats: DatagramStats,
+    /// Members that tagged with an unknown key, and when they were asked for it.
+    asked: BTreeMap<MemberId, Timestamp>,
+}
+
+/// How often a member is asked for a key it tags with.
+const UNKNOWN_KEY_INTERVAL: Duration = Duration::from_secs(5);
+
+impl Gate {
+    pub(super) fn new(cluster: &str) -> Self {
+        Self {
+            cluster: cluster_hash(cluster),
+            sequence: Sequence::default(),
+            stats: DatagramStats::default(),
+            asked: BTreeMap::new(),
+        }
+    }
+
+    /// Sequence numbers start again with each life.
+    pub(super) fn begin_life(&mut self) {
+        self.sequence = Sequence::default();
+    }
+
+    fn count(&mut self, error: &DatagramError) {
+        let stats = &mut self.stats;
+        let counter = match error {
+            DatagramError::Malformed(_) | DatagramError::NotRunning => &mut stats.malformed,
+            DatagramError::OtherMode => &mut stats.other_mode,
+            DatagramError::OtherCluster => &mut stats.other_cluster,
+            DatagramError::Tag(TagError::UnknownKey { .. }) => &mut stats.unknown_key,
+            DatagramError::Tag(_) => &mut stats.bad_tag,
+            DatagramError::OtherRecipient { .. } => &mut stats.other_recipient,
+            DatagramError::Body(BodyError::Malformed(_)) => &mut stats.malformed,
+            DatagramError::Body(_) => &mut stats.unknown_sender,
+        };
+        *counter += 1;
+    }
+}
+
+impl Membership {
+    /// Judges a datagram and hands its body to failure detection.
+    pub(super) fn open_datagram(
+        &mut self,
+        now: Timestamp,
+        from: SocketAddr,
+        payload: &[u8],
+    ) -> Result<(), DatagramError> {
+        let result = self.judge_datagram(now, from, payload);
+        match &result {
+            Ok(()) => {
+                self.gate.stats.received += 1;
+                self.gate.stats.received_bytes += payload.len() as u64;
+            }
+            Err(error) => self.gate.count(error),
+        }
+        result
+    }
+
+    fn judge_datagram(
+        &mut self,
+        now: Timestamp,
+        from: SocketAddr,
+        payload: &[u8],
+    ) -> Result<(), DatagramError> {
+        if !self.is_running() {
+            return Err(DatagramError::NotRunning);
+        }
+        let datagram = datagram::parse(payload)?;
+        let header = datagram.header;
+        self.check_group(now, from, &datagram)?;
+        if header.recipient != self.options.local.id.as_str() {
+            return Err(DatagramError::OtherRecipient {
+                recipient: header.recipient.to_owned(),
+            });
+        }
+        let body = Body::decode(datagram.body)?;
+        Ok(self
+            .swim
+            .handle_body(now, header.sender, header.generation, &body)?)
+    }
+
+    fn check_group(
+        &mut self,
+        now: Timestamp,
+        from: SocketAddr,
+        datagram: &Datagram<'_>,
+    ) -> Result<(), DatagramError> {
+        match (datagram.header.group, datagram.tag, self.is_tls()) {
+            (Group::Plain(cluster), _, false) if cluster == self.gate.cluster => Ok(()),
+            (Group::Plain(_), _, false) => Err(DatagramError::OtherCluster),
+            (Group::Tagged { key, .. }, Some(tag), true) => {
+                let checked = self.keyring.verify(key, datagram.covered, &tag);
+                if let Err(TagError::UnknownKey { .. }) = checked {
+                    self.on_unknown_key(now, from, datagram.header.sender);
+                }
+                Ok(checked?)
+            }
+            _ => Err(DatagramError::OtherMode),
+        }
+    }
+
+    /// Seals a body and sends it to a member: as a datagram, or as a frame where one side has no datagram socket.
+    pub(super) fn send_body(&mut self, now: Timestamp, to: &MemberId, body: Vec<u8>) {
+        let Some(member) = self.swim.member(to.as_str()) else {
+            return;
+        };
+        let (addr, udp) = (
+            member.record().addr,
+            member.record().udp && self.options.local.udp,
+        );
+        if !udp {
+            self.with_link(now, to, Job::Body(body));
+            return;
+        }
+        let payload = self.seal_datagram(to, &body);
+        self.gate.stats.sent += 1;
+        self.gate.stats.sent_bytes += payload.len() as u64;
+        self.outbox
+            .push_back(Output::Transmit { to: addr, payload });
+    }
+
+    fn seal_datagram(&mut self, to: &MemberId, body: &[u8]) -> Vec<u8> {
+        let tls = self.is_tls();
+        let sender = self.options.local.id.as_str();
+        let group = if tls {
+            Group::Tagged {
+                key: self.keyring.active(),
+                newest: self.keyring.newest(),
+            }
+        } else {
+            Group::Plain(self.gate.cluster)
+        };
+        let sequence = self.gate.sequence.advance();
+        let header = Header {
+            group,
+            sender,
+            generation: self.generation,
+            recipient: to.as_str(),
+            sequence,
+        };
+        let mut payload =
+            Vec::with_capacity(datagram::overhead(sender, to.as_str(), tls) + body.len());
+        datagram::encode_header(&header, &mut payload);
+        payload.extend_from_slice(body);
+        if tls {
+            let tag = self.keyring.tag(&payload);
+            payload.extend_from_slice(&tag);
+        }
+        payload
+    }
+
+    /// A datagram under a key we do not hold: if it came from a member's address, that member may know a key that we
+    /// should (`docs/PROTOCOL.md`, "Keys").
+    fn on_unknown_key(&mut self, now: Timestamp, from: SocketAddr, sender: &str) {
+        let Some(member) = self.swim.member(sender) else {
+            return;
+        };
+        if member.record().addr != from || !member.state().is_live() {
+            return;
+        }
+        let id = member.record().id.clone();
+        self.gate
+            .asked
+            .retain(|_, at| now.saturating_since(*at) < UNKNOWN_KEY_INTERVAL);
+        if !self.gate.asked.contains_key(&id) {
+            self.gate.asked.insert(id.clone(), now);
+            self.with_link(now, &id, Job::PushPull);
+        }
+    }
+}

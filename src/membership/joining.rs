@@ -1,0 +1,428 @@
+//! Joining and letting in: this node's introduction, the rounds over its contact points, its judgement of joiners, and the
+//! pages that pass between the two (`docs/PROTOCOL.md`, "Connections and joining").
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use rand::RngExt;
+
+use super::contacts::{Outcome, RoundEnd, canonical};
+use super::{ContactPoint, Event, Membership, Options, Output, Stage};
+use crate::admission::{
+    self, Credentials, Identity, JoinOutcome, JoinVerdict, LinkId, Peer, ProvenLink,
+};
+use crate::member::{
+    Generation, Incarnation, IntroductionTag, MemberId, MemberRecord, MemberState, MetadataStamp,
+    ProtocolRange, Standing,
+};
+use crate::seal::GossipKeyPair;
+use crate::time::Timestamp;
+use crate::wire::frame::{PageEntry, WireKey, WireVerdict};
+use crate::wire::hello::{Introduction, IntroductionFields, JoinId};
+use crate::wire::refusal::Code;
+
+/// What is under way between this node and those who let it in.
+#[derive(Debug, Default)]
+pub(super) struct Joining {
+    /// The gossip key pair of this life, once made.
+    gossip: Option<GossipKeyPair>,
+    /// With TLS, what this life proves itself with.
+    credentials: Option<Credentials>,
+    /// Which version of our record is shown to those whom we join.
+    shown: Option<(Generation, Incarnation)>,
+    /// Connections on which a contact's pages are coming.
+    accepted: BTreeMap<LinkId, Accepted>,
+    ready: bool,
+    /// Whether this life, or one before it, ever knew another member.
+    had_company: bool,
+    said_alone: bool,
+    /// Where to join again once this life has a generation that is let in.
+    retry: Vec<SocketAddr>,
+}
+
+#[derive(Debug)]
+struct Accepted {
+    join: JoinId,
+    peer: Peer,
+    /// The keys to bring along, if others hold them too.
+    keys: Vec<WireKey>,
+}
+
+pub(super) fn admission_options(options: &Options) -> admission::Options {
+    admission::Options {
+        cluster: options.cluster.clone(),
+        cluster_id: options.cluster_id.clone(),
+        id: options.local.id.clone(),
+        advertised: options.local.advertised,
+        tls: options.certificate.is_some(),
+        handshake_timeout: options.handshake_timeout,
+        dial_back: options.dial_back,
+    }
+}
+
+pub(super) fn local_record(
+    options: &Options,
+    generation: Generation,
+    introduction: Option<IntroductionTag>,
+) -> MemberRecord {
+    MemberRecord {
+        id: options.local.id.clone(),
+        generation,
+        incarnation: Incarnation::FIRST,
+        standing: Standing::Alive,
+        addr: options.local.advertised,
+        udp: options.local.udp,
+        role: options.local.role,
+        protocols: ProtocolRange::CURRENT,
+        metadata: MetadataStamp::default(),
+        introduction,
+    }
+}
+
+impl Joining {
+    pub(super) const fn is_ready(&self) -> bool {
+        self.ready
+    }
+
+    /// Whether a contact's pages are coming on this connection.
+    pub(super) fn is_under_way(&self, link: LinkId) -> bool {
+        self.accepted.contains_key(&link)
+    }
+
+    pub(super) fn contact(&self, link: LinkId) -> Option<MemberId> {
+        self.accepted
+            .get(&link)
+            .map(|accepted| accepted.peer.id.clone())
+    }
+}
+
+// The identity of a life.
+impl Membership {
+    /// Begins a life: with TLS its introduction has to be signed first.
+    pub(super) fn begin_life(&mut self, now: Timestamp, generation: Generation) {
+        self.generation = generation;
+        self.gate.begin_life();
+        let Some(leaf) = self.options.certificate else {
+            self.take_part(now, None);
+            return;
+        };
+        let gossip = self.secrets.gossip_key_pair();
+        let fields = IntroductionFields {
+            cluster: self.options.cluster.clone(),
+            cluster_id: self.options.cluster_id.clone(),
+            id: self.options.local.id.clone(),
+            generation,
+            serial: 0,
+            gossip_key: gossip.public(),
+            advertised: self.options.local.advertised.to_string(),
+            leaf,
+        };
+        self.joining.gossip = Some(gossip);
+        self.stage = Stage::Signing;
+        self.outbox
+            .push_back(Output::SignIntroduction(fields.encode()));
+    }
+
+    pub(super) fn on_signed(&mut self, now: Timestamp, introduction: Introduction) {
+        let signed = IntroductionFields::decode(&introduction.fields);
+        let current = signed.is_ok_and(|fields| fields.generation == self.generation);
+        let gossip = self
+            .joining
+            .gossip
+            .clone()
+            .filter(|_| current && self.stage == Stage::Signing);
+        if let Some(gossip) = gossip {
+            self.take_part(
+                now,
+                Some(Credentials {
+                    gossip,
+                    introduction,
+                }),
+            );
+        }
+    }
+
+    fn take_part(&mut self, now: Timestamp, credentials: Option<Credentials>) {
+        let tag = credentials
+            .as_ref()
+            .map(|credentials| credentials.introduction.hash().tag());
+        let record = local_record(&self.options, self.generation, tag);
+        if *self.swim.local().record() != record {
+            self.swim.set_local(now, record);
+        }
+        self.stage = Stage::Running;
+        self.joining.credentials = credentials;
+        self.admission.set_key_ids(self.keyring.key_ids());
+        self.show_record(now);
+        for addr in std::mem::take(&mut self.joining.retry) {
+            self.admission.join(now, addr);
+        }
+    }
+}
+
+// Joining.
+impl Membership {
+    /// Shows our newest record to whom we join from now on, if it has changed.
+    pub(super) fn show_record(&mut self, now: Timestamp) {
+        let local = self.swim.local();
+        let shown = Some((local.record().generation, local.record().incarnation));
+        if self.joining.shown == shown || self.stage != Stage::Running {
+            return;
+        }
+        self.joining.shown = shown;
+        let identity = Identity {
+            generation: self.generation,
+            record: local.encoded().to_vec(),
+            credentials: self.joining.credentials.clone(),
+        };
+        self.admission.set_identity(now, identity);
+    }
+
+    /// Starts, continues or ends the round over the contact points, as far as it goes.
+    pub(super) fn work_on_contacts(&mut self, now: Timestamp) {
+        if self.stage != Stage::Running {
+            return;
+        }
+        for point in self.contacts.start_round(now) {
+            self.look_up(point);
+        }
+        for addr in self.contacts.next_dials(&mut self.rng) {
+            if self.is_live_addr(addr) {
+                self.contacts.ended(addr, Outcome::Done);
+            } else {
+                self.admission.join(now, addr);
+            }
+        }
+        if let Some(end) = self.contacts.finish_round(now, &mut self.rng) {
+            self.on_round_end(end);
+        }
+    }
+
+    /// Finds a contact point's addresses: at once if it is one, else with the driver's help.
+    pub(super) fn look_up(&mut self, point: ContactPoint) {
+        match point.host.parse() {
+            Ok(ip) => self.on_resolved(&point, &[SocketAddr::new(ip, point.port)]),
+            Err(_) => self.outbox.push_back(Output::Resolve(point)),
+        }
+    }
+
+    /// A contact point's addresses are known, for the round under way and for healing.
+    pub(super) fn on_resolved(&mut self, point: &ContactPoint, addrs: &[SocketAddr]) {
+        for addr in addrs.iter().map(canonical) {
+            self.healing.note_contact(addr);
+        }
+        self.contacts.resolved(point, addrs);
+    }
+
+    fn on_round_end(&mut self, end: RoundEnd) {
+        let alone = self.swim.live_len() == 1;
+        match end {
+            RoundEnd::Joined => {
+                self.contacts.stop();
+                self.say_ready();
+            }
+            RoundEnd::NobodyThere => {
+                if alone && !self.joining.said_alone {
+                    self.joining.said_alone = true;
+                    self.outbox.push_back(Output::Event(Event::Alone));
+                }
+                self.say_ready();
+            }
+            RoundEnd::RefusedForGood { code, addr }
+                if !self.joining.had_company && !self.options.join_retry_refused =>
+            {
+                self.stop(code, Some(addr));
+            }
+            RoundEnd::Refused | RoundEnd::RefusedForGood { .. } => {}
+        }
+        if !alone {
+            self.contacts.stop();
+        }
+    }
+
+    pub(super) fn on_join_ended(&mut self, now: Timestamp, addr: SocketAddr, outcome: JoinOutcome) {
+        let outcome = match outcome {
+            JoinOutcome::Joined | JoinOutcome::OwnAddress => Outcome::Done,
+            JoinOutcome::Busy { after } => {
+                Outcome::Busy(now + after * self.rng.random_range(100..=200) / 100)
+            }
+            JoinOutcome::Refused {
+                code,
+                cause,
+                is_permanent,
+                ..
+            } => {
+                self.outbox
+                    .push_back(Output::Event(Event::JoinRefused { addr, code, cause }));
+                Outcome::Refused {
+                    code,
+                    for_good: is_permanent,
+                }
+            }
+            JoinOutcome::Retry { min } => {
+                self.joining.retry.push(addr);
+                self.retry_life(now, min);
+                return;
+            }
+            JoinOutcome::Unreachable { .. } => Outcome::Unreachable,
+        };
+        self.contacts.ended(addr, outcome);
+    }
+
+    /// Takes a generation that contacts let in, unless that has happened already.
+    fn retry_life(&mut self, now: Timestamp, min: Generation) {
+        if self.stage != Stage::Running {
+            return;
+        }
+        if self.generation >= min {
+            for addr in std::mem::take(&mut self.joining.retry) {
+                self.admission.join(now, addr);
+            }
+        } else {
+            self.begin_life(now, min.max(Generation::new(now.as_millis())));
+        }
+    }
+
+    pub(super) fn on_accepted(
+        &mut self,
+        now: Timestamp,
+        join: JoinId,
+        link: ProvenLink,
+        peer: Peer,
+        keys: &[WireKey],
+    ) {
+        let ours = if self.is_tls() && self.keyring.is_shared() {
+            self.keyring.hand_out()
+        } else {
+            Vec::new()
+        };
+        if self.is_tls() && self.keyring.adopt(now, keys) {
+            self.on_new_keys(now);
+        }
+        self.joining.accepted.insert(
+            link.id(),
+            Accepted {
+                join,
+                peer,
+                keys: ours,
+            },
+        );
+    }
+
+    /// The contact's last page is judged: the node is in, and hands over its own view.
+    pub(super) fn finish_join(&mut self, now: Timestamp, link: LinkId) {
+        let Some(Accepted { join, peer, keys }) = self.joining.accepted.remove(&link) else {
+            return;
+        };
+        self.admission.join_done(now, join, keys);
+        let mut entries = self.swim.whole_view();
+        entries.extend(self.tombstone(&peer.id));
+        self.send_pages(link, entries);
+        self.on_company();
+    }
+
+    pub(super) fn forget_join(&mut self, link: LinkId) {
+        self.joining.accepted.remove(&link);
+    }
+
+    /// The node knows another member.
+    pub(super) fn on_company(&mut self) {
+        self.joining.had_company = true;
+        self.say_ready();
+    }
+
+    fn is_live_addr(&self, addr: SocketAddr) -> bool {
+        self.swim
+            .members()
+            .any(|member| member.state().is_live() && member.record().addr == addr)
+    }
+
+    /// With nobody left, the contact points are dialled again.
+    pub(super) fn look_again_if_alone(&mut self, now: Timestamp) {
+        if self.stage == Stage::Running && self.swim.live_len() == 1 {
+            self.contacts.resume(now);
+        }
+    }
+
+    /// What is held against a member that died, so that it hears of it first and refutes.
+    fn tombstone(&self, id: &MemberId) -> Option<PageEntry> {
+        let member = self
+            .swim
+            .member(id.as_str())
+            .filter(|member| member.state() == MemberState::Dead)?;
+        Some(PageEntry {
+            record: member.encoded().to_vec(),
+            verdict: Some(WireVerdict::Dead),
+        })
+    }
+
+    fn say_ready(&mut self) {
+        if !self.joining.ready {
+            self.joining.ready = true;
+            self.outbox.push_back(Output::Event(Event::Ready));
+        }
+    }
+}
+
+// Letting in.
+impl Membership {
+    /// Whether a joiner's id is free (`docs/PROTOCOL.md`, "Whose id").
+    pub(super) fn judge_joiner(&self, peer: &Peer, record: &MemberRecord) -> JoinVerdict {
+        if record.id == self.options.local.id {
+            return JoinVerdict::Refuse(Code::MemberIdInUse);
+        }
+        let Some(held) = self.swim.member(record.id.as_str()) else {
+            return JoinVerdict::GoOn;
+        };
+        let same_life = held.record().generation == record.generation;
+        let same_introduction =
+            held.record().introduction == peer.introduction.map(|hash| hash.tag());
+        if same_life
+            && same_introduction
+            && held.record().addr == record.addr
+            && held.state() != MemberState::Left
+        {
+            return JoinVerdict::GoOn;
+        }
+        if held.record().generation >= record.generation {
+            return JoinVerdict::Retry(held.record().generation.next());
+        }
+        if held.record().addr == record.addr || held.state() == MemberState::Left {
+            return JoinVerdict::GoOn;
+        }
+        JoinVerdict::AskOldAddress(held.record().addr)
+    }
+
+    /// Whether this very life is held as alive, suspect or dead.
+    pub(super) fn holds_life(&self, peer: &Peer) -> bool {
+        self.swim.member(peer.id.as_str()).is_some_and(|held| {
+            held.state() != MemberState::Left
+                && held.record().generation == peer.generation
+                && held.record().introduction == peer.introduction.map(|hash| hash.tag())
+        })
+    }
+
+    /// Hands keys and view to a joiner that was dialled back.
+    pub(super) fn accept_joiner(&mut self, now: Timestamp, join: JoinId, peer: &Peer) {
+        let keys = if self.is_tls() {
+            self.keyring.hand_out()
+        } else {
+            Vec::new()
+        };
+        let mut entries = self.swim.whole_view();
+        entries.extend(self.tombstone(&peer.id));
+        self.admission
+            .accept(now, join, keys, super::exchange::pages(entries));
+    }
+
+    /// A joiner has taken our view: it is a member now.
+    pub(super) fn commit_joiner(&mut self, now: Timestamp, record: &[u8], keys: &[WireKey]) {
+        if self.is_tls() && !keys.is_empty() && self.keyring.install(now, keys) {
+            self.on_new_keys(now);
+        }
+        if let Ok(record) = crate::wire::update::decode_record(record) {
+            self.swim.admit(now, &record);
+        }
+        self.on_company();
+    }
+}

@@ -1,0 +1,498 @@
+//! [`Membership`]: the one state machine. It composes failure detection (`swim`), the gossip key (`seal`) and admission,
+//! and is driven by `node` with tokio, by `simulation` with a virtual network, or by a program of your own.
+//!
+//! It reads no clock, no socket and no source of randomness. Its methods come in four families:
+//!
+//! * **inputs**, `handle_*`: the world did something. An `Err` changed nothing.
+//! * **commands**: the application wants something.
+//! * **output**: [`Membership::poll_output`], to be drained until [`Output::Wait`] after any input or command.
+//! * **views**.
+//!
+//! `now` comes first and never goes back. The same seed and the same inputs give the same outputs, byte for byte.
+//!
+//! | module | owns |
+//! |---|---|
+//! | `options` | what the application decides |
+//! | `output` | what the driver is asked, what the application is told |
+//! | `gate` | opening and sealing datagrams |
+//! | `links` | the pool of proven connections |
+//! | `exchange` | push-pulls under way |
+//! | `traffic` | what flows on proven connections: pages, probes, keys |
+//! | `joining` | rounds over the contact points, judging joiners, the pages that follow |
+//! | `contacts` | one such round: its addresses, outcomes and what they mean |
+//! | `healing` | redialling, for ever, whoever died without leaving |
+//! | `address_book` | where those were last seen |
+
+mod address_book;
+mod contacts;
+mod exchange;
+mod gate;
+mod healing;
+mod joining;
+mod links;
+mod options;
+mod output;
+mod refusals;
+mod traffic;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use rand::SeedableRng;
+use rand_pcg::Pcg64;
+
+pub use address_book::ADDRESS_BOOK_LEN_MAX;
+pub use gate::{DatagramError, DatagramStats};
+pub use options::{ContactPoint, ContactPointError, LocalMember, Options};
+pub use output::{Event, Output, Timer, Wakeup};
+pub use refusals::Refusal;
+
+use crate::admission::{self, Admission};
+pub use crate::admission::{Channel, DialBack, FrameError, LinkChange, LinkId, Opened};
+use crate::member::{Generation, MemberId};
+use crate::seal::{Keyring, Secrets, Seed};
+use crate::swim::{self, Swim};
+pub use crate::swim::{Member, Params, ParamsError};
+use crate::time::Timestamp;
+use crate::trust::VerifiedIntroduction;
+use crate::wire::frame::Frame;
+use crate::wire::hello::Introduction;
+use crate::wire::refusal::Code;
+
+/// Failure detection, dissemination, admission and healing of one node. See the [module documentation](self).
+#[derive(Debug)]
+pub struct Membership {
+    options: Options,
+    secrets: Secrets,
+    rng: Pcg64,
+    stage: Stage,
+    generation: Generation,
+    swim: Swim,
+    admission: Admission,
+    keyring: Keyring,
+    links: links::Links,
+    pulls: exchange::Pulls,
+    contacts: contacts::Contacts,
+    joining: joining::Joining,
+    healing: healing::Healing,
+    gate: gate::Gate,
+    refusals: refusals::Refusals,
+    leave_by: Option<Timestamp>,
+    wakeup: Option<Wakeup>,
+    outbox: VecDeque<Output>,
+}
+
+/// Where the node stands between start and end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Its introduction is being signed.
+    Signing,
+    /// It takes part.
+    Running,
+    /// It has said goodbye and waits for acknowledgements.
+    Leaving,
+    /// It is over; nothing is sent any more.
+    Stopped,
+}
+
+/// Counters since the start, and gauges of now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Failure detection and dissemination.
+    pub swim: swim::Stats,
+    /// Datagrams in and out.
+    pub datagrams: DatagramStats,
+    /// Proven connections.
+    pub links: usize,
+}
+
+// Inputs.
+impl Membership {
+    /// A node that has just started; its life is numbered by `now`. The first output of a TLS node asks for its
+    /// introduction to be signed.
+    #[must_use]
+    pub fn new(now: Timestamp, options: Options, seed: Seed) -> Self {
+        let mut secrets = Secrets::new(seed);
+        let generation = Generation::new(now.as_millis());
+        let local = joining::local_record(&options, generation, None);
+        let activate_after = options.params.sync_interval * 3;
+        let mut membership = Self {
+            rng: Pcg64::seed_from_u64(secrets.chance("membership")),
+            swim: Swim::new(now, options.params.clone(), local, secrets.chance("swim")),
+            admission: Admission::new(
+                joining::admission_options(&options),
+                secrets.fork("admission"),
+            ),
+            keyring: Keyring::new(secrets.gossip_key(), activate_after),
+            links: links::Links::default(),
+            pulls: exchange::Pulls::new(options.handshake_timeout),
+            contacts: contacts::Contacts::new(options.local.advertised),
+            joining: joining::Joining::default(),
+            healing: healing::Healing::new(now),
+            gate: gate::Gate::new(&options.cluster),
+            refusals: refusals::Refusals::default(),
+            stage: Stage::Signing,
+            leave_by: None,
+            wakeup: None,
+            outbox: VecDeque::new(),
+            options,
+            secrets,
+            generation,
+        };
+        membership.begin_life(now, generation);
+        membership.settle(now);
+        membership
+    }
+
+    /// A datagram has come.
+    ///
+    /// # Errors
+    ///
+    /// [`DatagramError`] says at which step it failed. It changed nothing and is not answered: drop it.
+    pub fn handle_datagram(
+        &mut self,
+        now: Timestamp,
+        from: SocketAddr,
+        payload: &[u8],
+    ) -> Result<(), DatagramError> {
+        let result = self.open_datagram(now, from, payload);
+        self.settle(now);
+        result
+    }
+
+    /// A frame has come on a connection.
+    ///
+    /// # Errors
+    ///
+    /// [`FrameError`] when the peer breaks the protocol. The refusal and the end of the connection are queued: log it.
+    pub fn handle_frame(
+        &mut self,
+        now: Timestamp,
+        link: LinkId,
+        frame: Frame,
+    ) -> Result<(), FrameError> {
+        let admitted = self.admission.handle_frame(now, link, frame);
+        self.settle(now);
+        let result = match admitted? {
+            Some(frame) => self.on_frame(now, link, frame),
+            None => Ok(()),
+        };
+        self.settle(now);
+        result
+    }
+
+    /// A connection has come up, could not be opened, or is gone.
+    pub fn handle_link(&mut self, now: Timestamp, link: LinkId, change: LinkChange) {
+        self.admission.handle_link(now, link, change);
+        if let LinkChange::Closed(_) = change {
+            self.on_link_gone(now, link, false);
+        }
+        self.settle(now);
+    }
+
+    /// The introduction asked for by [`Output::SignIntroduction`].
+    pub fn handle_signed(&mut self, now: Timestamp, introduction: Introduction) {
+        self.on_signed(now, introduction);
+        self.settle(now);
+    }
+
+    /// The outcome of [`Output::VerifyIntroduction`].
+    pub fn handle_verified(
+        &mut self,
+        now: Timestamp,
+        link: LinkId,
+        outcome: Result<VerifiedIntroduction, Code>,
+    ) {
+        self.admission.handle_verified(now, link, outcome);
+        self.settle(now);
+    }
+
+    /// The addresses asked for by [`Output::Resolve`]; none if the name could not be resolved.
+    pub fn handle_resolved(
+        &mut self,
+        now: Timestamp,
+        contact: &ContactPoint,
+        addrs: &[SocketAddr],
+    ) {
+        self.on_resolved(contact, addrs);
+        self.settle(now);
+    }
+
+    /// Time has passed. Waking later than was asked (a pause, a starved processor) is noticed here: feed the machine what
+    /// has come in meanwhile before calling this, so that answers which wait already are not counted as missing.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        if let Some(wakeup) = self.wakeup.take() {
+            self.swim
+                .handle_late_wake(now, now.saturating_since(wakeup.at));
+        }
+        self.admission.handle_timeout(now);
+        self.keyring.handle_timeout(now);
+        if self.is_running() {
+            self.swim.handle_timeout(now);
+        }
+        for link in self.pulls.expired(now) {
+            self.close_link(now, link);
+        }
+        self.heal(now);
+        if self.leave_by.is_some_and(|at| at <= now) {
+            self.finish_leave(0);
+        }
+        self.settle(now);
+    }
+}
+
+// Commands.
+impl Membership {
+    /// Joins the cluster that any of these leads to, and keeps looking for it as long as the node is alone.
+    pub fn join(&mut self, now: Timestamp, contacts: &[ContactPoint]) {
+        self.contacts.set(now, contacts);
+        self.settle(now);
+    }
+
+    /// Says goodbye. [`Event::LeaveFinished`] follows once enough members have acknowledged it, or at `deadline`.
+    pub fn leave(&mut self, now: Timestamp, deadline: Timestamp) {
+        match self.stage {
+            Stage::Running => {
+                self.stage = Stage::Leaving;
+                self.leave_by = Some(deadline);
+                self.contacts.stop();
+                self.admission.set_leaving();
+                self.swim.leave(now);
+            }
+            Stage::Signing => self.finish_leave(0),
+            Stage::Leaving | Stage::Stopped => {}
+        }
+        self.settle(now);
+    }
+}
+
+// Output and views.
+impl Membership {
+    /// The next thing to do. Drain until [`Output::Wait`].
+    pub fn poll_output(&mut self) -> Output {
+        if let Some(output) = self.outbox.pop_front() {
+            return output;
+        }
+        self.wakeup = self.next_wakeup();
+        Output::Wait(self.wakeup)
+    }
+
+    /// This node as a member.
+    #[must_use]
+    pub fn local(&self) -> &Member {
+        self.swim.local()
+    }
+
+    /// The member of this id, if one is held: alive, suspect, dead or left; this node itself included.
+    #[must_use]
+    pub fn member(&self, id: &MemberId) -> Option<&Member> {
+        match *id == self.options.local.id {
+            true => Some(self.swim.local()),
+            false => self.swim.member(id.as_str()),
+        }
+    }
+
+    /// All members held, this node first, tombstones included. The order depends on nothing but the inputs.
+    pub fn members(&self) -> impl Iterator<Item = &Member> {
+        std::iter::once(self.swim.local()).chain(self.swim.members())
+    }
+
+    /// Counters and gauges.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        Stats {
+            swim: self.swim.stats(),
+            datagrams: self.gate.stats,
+            links: self.links.len(),
+        }
+    }
+
+    /// Refusals by code, both ways.
+    #[must_use]
+    pub fn refusals(&self) -> Vec<Refusal> {
+        self.refusals.list()
+    }
+
+    /// Whether the node was told it may serve. See [`Event::Ready`].
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.joining.is_ready()
+    }
+
+    fn next_wakeup(&self) -> Option<Wakeup> {
+        if self.stage == Stage::Stopped {
+            return None;
+        }
+        let healing = (self.stage == Stage::Running).then_some(self.healing.at);
+        let swim = self.swim.next_timeout().filter(|_| self.is_running());
+        let links = [self.pulls.next_timeout(), self.keyring.next_timeout()]
+            .into_iter()
+            .flatten()
+            .min();
+        let timers = [
+            (self.admission.next_timeout(), Timer::Admission),
+            (self.contacts.next_timeout(), Timer::Contacts),
+            (healing, Timer::Healing),
+            (self.leave_by, Timer::Leave),
+            (links, Timer::Links),
+            (
+                swim.map(|(at, _)| at),
+                Timer::Swim(swim.map_or(swim::Timer::Gossip, |(_, timer)| timer)),
+            ),
+        ];
+        let due = timers
+            .into_iter()
+            .filter_map(|(at, timer)| at.map(|at| Wakeup { at, timer }));
+        due.min_by_key(|wakeup| wakeup.at)
+    }
+}
+
+// Inside: the parts' actions are drained here, so that no part ever calls another.
+impl Membership {
+    /// Works off what the parts have asked for, until nothing is left.
+    fn settle(&mut self, now: Timestamp) {
+        loop {
+            self.work_on_contacts(now);
+            if let Some(action) = self.admission.poll() {
+                self.on_admission(now, action);
+            } else if let Some(action) = self.swim.poll() {
+                self.on_swim(now, action);
+            } else {
+                break;
+            }
+            self.show_record(now);
+        }
+    }
+
+    fn on_admission(&mut self, now: Timestamp, action: admission::Action) {
+        use admission::Action;
+        match action {
+            Action::Accept { join, peer, .. } => self.accept_joiner(now, join, &peer),
+            Action::Accepted {
+                join,
+                link,
+                peer,
+                keys,
+            } => self.on_accepted(now, join, link, peer, &keys),
+            Action::Close(link) => {
+                self.on_link_gone(now, link, true);
+                self.outbox.push_back(Output::Close(link));
+            }
+            Action::Committed { record, keys, .. } => self.commit_joiner(now, &record, &keys),
+            Action::DialFailed {
+                link, addr, code, ..
+            } => self.on_dial_failed(now, link, addr, code),
+            Action::JoinEnded { addr, outcome } => self.on_join_ended(now, addr, outcome),
+            Action::JudgeJoin { join, peer, record } => {
+                let verdict = self.judge_joiner(&peer, &record);
+                self.admission.answer_join(now, join, verdict);
+            }
+            Action::JudgeMember { link, peer } => {
+                let is_held = self.holds_life(&peer);
+                self.admission.answer_member(now, link, is_held);
+            }
+            Action::Open { link, addr, .. } => self.outbox.push_back(Output::Open { link, addr }),
+            Action::Proven { link, peer, .. } => self.on_proven(now, link, &peer),
+            Action::Refused(refusal) => self.on_refused(now, &refusal),
+            Action::Send(link, frame) => self.outbox.push_back(Output::Send(link, frame)),
+            Action::Verify { link, introduction } => {
+                self.outbox
+                    .push_back(Output::VerifyIntroduction { link, introduction });
+            }
+        }
+    }
+
+    fn on_swim(&mut self, now: Timestamp, action: swim::Action) {
+        use swim::Action;
+        match action {
+            Action::Event(event) => self.on_member_event(now, event),
+            Action::Fallback { to, probe } => self.with_link(now, &to, links::Job::Probe(probe)),
+            Action::Forgot(_) => {}
+            Action::LeaveFinished { acks } => self.finish_leave(acks),
+            Action::NeedsGeneration { above } => self.on_other_life(above),
+            Action::PushPull { with } => self.with_link(now, &with, links::Job::PushPull),
+            Action::Send { to, body } => self.send_body(now, &to, body),
+        }
+    }
+
+    fn on_member_event(&mut self, now: Timestamp, event: swim::Event) {
+        use swim::Event as Said;
+        let event = match event {
+            Said::Joined(record) => {
+                self.healing.book.remove(&record.id, record.addr);
+                self.on_company();
+                Event::MemberJoined(record)
+            }
+            Said::Suspected { record, by } => Event::MemberSuspected { record, by },
+            Said::Alive(record) => Event::MemberRefuted(record),
+            Said::Died { record, by } => {
+                self.healing
+                    .book
+                    .insert(&record.id, record.addr, &mut self.rng);
+                self.close_links_to(now, &record.id);
+                self.look_again_if_alone(now);
+                Event::MemberDied { record, by }
+            }
+            Said::Left(record) => {
+                self.healing.book.remove(&record.id, record.addr);
+                self.close_links_to(now, &record.id);
+                self.look_again_if_alone(now);
+                Event::MemberLeft(record)
+            }
+            Said::Updated(record) => {
+                self.healing.book.remove(&record.id, record.addr);
+                Event::MemberUpdated(record)
+            }
+            Said::UdpUnreachable(id) => Event::UdpUnreachable(id),
+            Said::UdpReachable(id) => Event::UdpReachable(id),
+        };
+        self.outbox.push_back(Output::Event(event));
+    }
+
+    fn on_refused(&mut self, now: Timestamp, refusal: &admission::Refusal) {
+        self.refusals.note(now, refusal.code, refusal.peer);
+        let admission::Refusal {
+            peer, code, by_us, ..
+        } = *refusal;
+        let event = Event::Refused {
+            peer,
+            id: refusal.id.clone(),
+            code,
+            by_us,
+        };
+        self.outbox.push_back(Output::Event(event));
+    }
+
+    /// Another process goes by our id in a later life. Two lives never raise their generations against each other: the lower
+    /// one stops.
+    fn on_other_life(&mut self, above: Generation) {
+        if above > self.generation {
+            self.stop(Code::MemberIdInUse, None);
+        }
+    }
+
+    fn finish_leave(&mut self, acknowledged: usize) {
+        if self.stage != Stage::Stopped {
+            self.stage = Stage::Stopped;
+            self.leave_by = None;
+            self.outbox
+                .push_back(Output::Event(Event::LeaveFinished { acknowledged }));
+        }
+    }
+
+    fn stop(&mut self, code: Code, addr: Option<SocketAddr>) {
+        self.stage = Stage::Stopped;
+        self.contacts.stop();
+        self.outbox
+            .push_back(Output::Event(Event::Stopped { code, addr }));
+    }
+
+    fn is_running(&self) -> bool {
+        matches!(self.stage, Stage::Running | Stage::Leaving)
+    }
+
+    const fn is_tls(&self) -> bool {
+        self.options.certificate.is_some()
+    }
+}

@@ -1,0 +1,146 @@
+//! [`Output`]: all that a membership ever asks of its driver, and [`Event`]: all that it tells the application.
+
+use std::net::SocketAddr;
+
+use super::ContactPoint;
+use crate::admission::LinkId;
+use crate::member::{MemberId, MemberRecord};
+use crate::time::Timestamp;
+use crate::wire::frame::Frame;
+use crate::wire::hello::Introduction;
+use crate::wire::refusal::Code;
+
+/// One thing for the driver to do. Drain until [`Output::Wait`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub enum Output {
+    /// Close a connection once what was sent on it has gone out; no answer is owed, not even `Closed`.
+    Close(LinkId),
+    /// Tell the application.
+    Event(Event),
+    /// Dial a peer. The outcome comes back through `handle_link`.
+    Open {
+        /// How the connection will be called.
+        link: LinkId,
+        /// Where to.
+        addr: SocketAddr,
+    },
+    /// Look a contact point up and hand all its addresses to `handle_resolved`.
+    Resolve(ContactPoint),
+    /// Send one frame on a connection.
+    Send(LinkId, Frame),
+    /// Have the certificate's key sign these introduction fields, and hand the introduction to `handle_signed`.
+    SignIntroduction(Vec<u8>),
+    /// Send one datagram. Its length is within what the parameters allow.
+    Transmit {
+        /// To the recorded address of an admitted member, never to any other.
+        to: SocketAddr,
+        /// The bytes.
+        payload: Vec<u8>,
+    },
+    /// Have an introduction verified and hand the outcome to `handle_verified`.
+    VerifyIntroduction {
+        /// The connection it was shown on.
+        link: LinkId,
+        /// What was shown.
+        introduction: Introduction,
+    },
+    /// Drained. Call `handle_timeout` no later than this.
+    Wait(Option<Wakeup>),
+}
+
+/// When the machine wants to be woken, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wakeup {
+    /// No later than this.
+    pub at: Timestamp,
+    /// For logs and tests.
+    pub timer: Timer,
+}
+
+/// Which deadline is next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Timer {
+    /// A handshake, a pending join or a dial.
+    Admission,
+    /// The next round of dialling the contact points.
+    Contacts,
+    /// The next attempt to heal an old partition.
+    Healing,
+    /// Giving up on a graceful leave.
+    Leave,
+    /// A push-pull that stands still, a key to be activated, an idle connection.
+    Links,
+    /// Probes, gossip, suspicions, tombstones.
+    Swim(crate::swim::Timer),
+}
+
+/// What the application is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A member that was dead or unknown is here.
+    MemberJoined(MemberRecord),
+    /// A member missed a probe; it may refute.
+    MemberSuspected {
+        /// Its record.
+        record: MemberRecord,
+        /// Whose probe it missed.
+        by: MemberId,
+    },
+    /// A suspicion is refuted.
+    MemberRefuted(MemberRecord),
+    /// A suspicion ran out: the others' verdict.
+    MemberDied {
+        /// Its last record.
+        record: MemberRecord,
+        /// Whose verdict it is.
+        by: MemberId,
+    },
+    /// A member has said goodbye.
+    MemberLeft(MemberRecord),
+    /// A live member has changed its record: a new life that nobody saw end, another address, other metadata.
+    MemberUpdated(MemberRecord),
+    /// A member answers over TCP while its datagrams do not arrive.
+    UdpUnreachable(MemberId),
+    /// Its datagrams arrive again.
+    UdpReachable(MemberId),
+    /// The node may serve: another member is known, or there is no contact point but itself, or every contact point was
+    /// tried once and none refused.
+    Ready,
+    /// No contact point can be reached; said once, while dialling goes on.
+    Alone,
+    /// A contact point does not let this node in.
+    JoinRefused {
+        /// Which address.
+        addr: SocketAddr,
+        /// Why.
+        code: Code,
+        /// What lies behind a failed dial-back.
+        cause: Option<Code>,
+    },
+    /// This node refused a peer, or was refused by one on a connection that is no join.
+    Refused {
+        /// The peer's address.
+        peer: SocketAddr,
+        /// Its id, where it said so.
+        id: Option<MemberId>,
+        /// Why.
+        code: Code,
+        /// Whether this node refused, or the peer did.
+        by_us: bool,
+    },
+    /// The node has left, or given up waiting for others to acknowledge it; the driver stops.
+    LeaveFinished {
+        /// How many members acknowledged.
+        acknowledged: usize,
+    },
+    /// The node cannot go on: every contact point refused it for good, or another life of its id is running.
+    Stopped {
+        /// Why.
+        code: Code,
+        /// Who said so last.
+        addr: Option<SocketAddr>,
+    },
+}

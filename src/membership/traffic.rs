@@ -1,0 +1,352 @@
+//! What flows on proven connections: push-pull, keys, fallback probes, and gossip for members without a datagram socket.
+
+use std::net::SocketAddr;
+
+use rand::seq::IteratorRandom;
+
+use super::exchange::{self, DigestStep};
+use super::links::Job;
+use super::{Membership, Output, Stage};
+use crate::admission::{FrameError, LinkId, Peer, ProvenLink};
+use crate::member::{Generation, MemberId};
+use crate::swim::{BodyError, FallbackOutcome, SyncOutcome};
+use crate::time::Timestamp;
+use crate::wire::frame::{DigestEntry, Frame, PageEntry, WireKey};
+use crate::wire::message::Body;
+use crate::wire::refusal::Code;
+
+/// How many members hear of a new key at once.
+const KEY_NEWS_FANOUT: usize = 3;
+
+// Connections.
+impl Membership {
+    /// A connection is up, and its other end proven.
+    pub(super) fn on_proven(&mut self, now: Timestamp, link: ProvenLink, peer: &Peer) {
+        let (jobs, surplus) = self.links.insert(now, link.id(), &peer.id, peer.generation);
+        if self.is_tls() && peer.key_ids != self.keyring.key_ids() && self.holds_life(peer) {
+            self.send_keys(link.id());
+        }
+        for job in jobs {
+            self.do_job(now, link.id(), &peer.id, job);
+        }
+        if let Some(surplus) = surplus {
+            self.close_link(now, surplus);
+        }
+    }
+
+    /// A connection is gone, by our doing or not. A connection lost without farewell is a reason to probe its member.
+    pub(super) fn on_link_gone(&mut self, now: Timestamp, link: LinkId, by_us: bool) {
+        self.end_pull(now, link, SyncOutcome::Failed);
+        self.forget_join(link);
+        if let Some((far, last)) = self.links.remove(link)
+            && last
+            && !by_us
+        {
+            self.swim.handle_link_lost(now, far.id.as_str());
+        }
+    }
+
+    /// A dial to a member has come to nothing.
+    pub(super) fn on_dial_failed(
+        &mut self,
+        now: Timestamp,
+        link: LinkId,
+        addr: SocketAddr,
+        code: Code,
+    ) {
+        let Some((id, jobs)) = self.links.dial_failed(link) else {
+            return;
+        };
+        for job in jobs {
+            match job {
+                Job::Body(_) => {}
+                Job::Probe(probe) => self
+                    .swim
+                    .handle_fallback(now, probe, FallbackOutcome::Failed),
+                Job::PushPull => self.swim.handle_sync_end(now, &id, SyncOutcome::Failed),
+            }
+        }
+        if code == Code::JoinFirst && self.stage == Stage::Running {
+            self.admission.join(now, addr);
+        }
+    }
+
+    /// Does a job on a connection to a member, dialling one if there is none.
+    pub(super) fn with_link(&mut self, now: Timestamp, id: &MemberId, job: Job) {
+        if let Some(link) = self.links.to(now, id) {
+            self.do_job(now, link, id, job);
+            return;
+        }
+        if let Err(job) = self.links.enqueue(id, job) {
+            let Some(addr) = self
+                .swim
+                .member(id.as_str())
+                .map(|member| member.record().addr)
+            else {
+                return;
+            };
+            let link = self.admission.dial_member(now, id, addr);
+            self.links.dialling(id, link, job);
+        }
+    }
+
+    fn do_job(&mut self, now: Timestamp, link: LinkId, id: &MemberId, job: Job) {
+        let frame = match job {
+            Job::Body(body) => Frame::Body(body),
+            Job::Probe(probe) => Frame::Probe {
+                probe,
+                view: self.swim.view_hash(),
+            },
+            Job::PushPull if self.pulls.start(now, link, id) => Frame::Sync {
+                key_ids: self.keyring.key_ids(),
+                view: self.swim.view_hash(),
+            },
+            Job::PushPull => return,
+        };
+        self.send(link, frame);
+    }
+
+    fn end_pull(&mut self, now: Timestamp, link: LinkId, outcome: SyncOutcome) {
+        if let Some(with) = self.pulls.end(link) {
+            self.swim.handle_sync_end(now, &with, outcome);
+        }
+    }
+
+    pub(super) fn close_link(&mut self, now: Timestamp, link: LinkId) {
+        self.on_link_gone(now, link, true);
+        self.admission.close(link, None);
+    }
+
+    pub(super) fn close_links_to(&mut self, now: Timestamp, id: &MemberId) {
+        for link in self.links.all_to(id) {
+            self.close_link(now, link);
+        }
+    }
+
+    fn send(&mut self, link: LinkId, frame: Frame) {
+        self.outbox.push_back(Output::Send(link, frame));
+    }
+}
+
+// Frames.
+impl Membership {
+    /// A frame that is not admission's, on a connection whose other end is proven.
+    pub(super) fn on_frame(
+        &mut self,
+        now: Timestamp,
+        link: LinkId,
+        frame: Frame,
+    ) -> Result<(), FrameError> {
+        let name = frame.name();
+        let violation = FrameError {
+            frame: name,
+            code: Code::ProtocolViolation,
+        };
+        if self.joining.is_under_way(link) {
+            return self.on_join_page(now, link, frame);
+        }
+        let Some(from) = self
+            .links
+            .far(link)
+            .map(|far| (far.id.clone(), far.generation))
+        else {
+            return Ok(());
+        };
+        let done = match frame {
+            Frame::Body(body) => self.on_body(now, &from.0, from.1, &body).ok_or(violation),
+            Frame::Digest { entries, last } => {
+                self.on_digest(now, link, entries, last).ok_or(violation)
+            }
+            Frame::Keys(keys) => {
+                self.on_keys(now, link, &keys);
+                Ok(())
+            }
+            Frame::Page { entries, last } => {
+                let merged = self.on_page(now, link, &from.0, &entries).ok_or(violation);
+                if self.pulls.page(now, link, last) {
+                    self.swim.handle_sync_end(now, &from.0, SyncOutcome::Done);
+                }
+                merged
+            }
+            Frame::Probe { probe, view } => {
+                self.swim.handle_contact(now, from.0.as_str(), from.1, view);
+                self.send(
+                    link,
+                    Frame::ProbeAck {
+                        probe,
+                        view: self.swim.view_hash(),
+                    },
+                );
+                Ok(())
+            }
+            Frame::ProbeAck { probe, view } => {
+                self.swim
+                    .handle_fallback(now, probe, FallbackOutcome::Answered { view });
+                Ok(())
+            }
+            Frame::Same => {
+                self.end_pull(now, link, SyncOutcome::Done);
+                Ok(())
+            }
+            Frame::Sync { key_ids, view } => {
+                self.swim.handle_contact(now, from.0.as_str(), from.1, view);
+                self.on_sync(link, &key_ids, view);
+                Ok(())
+            }
+            Frame::Want(ids) => {
+                let entries = self.swim.pages_for(&ids);
+                self.send_pages(link, entries);
+                Ok(())
+            }
+            _ => Err(violation),
+        };
+        self.close_on_error(now, link, done)
+    }
+
+    /// A page of the view of the contact that lets us in.
+    fn on_join_page(
+        &mut self,
+        now: Timestamp,
+        link: LinkId,
+        frame: Frame,
+    ) -> Result<(), FrameError> {
+        let violation = FrameError {
+            frame: frame.name(),
+            code: Code::ProtocolViolation,
+        };
+        let (Frame::Page { entries, last }, Some(contact)) = (frame, self.joining.contact(link))
+        else {
+            return self.close_on_error(now, link, Err(violation));
+        };
+        let merged = self.on_page(now, link, &contact, &entries).ok_or(violation);
+        if last && merged.is_ok() {
+            self.finish_join(now, link);
+        }
+        self.close_on_error(now, link, merged)
+    }
+
+    fn close_on_error(
+        &mut self,
+        now: Timestamp,
+        link: LinkId,
+        done: Result<(), FrameError>,
+    ) -> Result<(), FrameError> {
+        if done.is_err() {
+            self.on_link_gone(now, link, true);
+            self.admission.close(link, Some(Code::ProtocolViolation));
+        }
+        done
+    }
+
+    /// Gossip by connection. A sender that is no member any more is no violation; it will hear so.
+    fn on_body(
+        &mut self,
+        now: Timestamp,
+        from: &MemberId,
+        generation: Generation,
+        body: &[u8],
+    ) -> Option<()> {
+        let body = Body::decode(body).ok()?;
+        match self.swim.handle_body(now, from.as_str(), generation, &body) {
+            Err(BodyError::Malformed(_)) => None,
+            _ => Some(()),
+        }
+    }
+
+    fn on_sync(&mut self, link: LinkId, key_ids: &[u64], view: u64) {
+        if self.is_tls() && key_ids != self.keyring.key_ids() {
+            self.send_keys(link);
+        }
+        if view == self.swim.view_hash() {
+            self.send(link, Frame::Same);
+        } else {
+            for frame in exchange::digests(self.swim.digest()) {
+                self.send(link, frame);
+            }
+        }
+    }
+
+    fn on_digest(
+        &mut self,
+        now: Timestamp,
+        link: LinkId,
+        entries: Vec<DigestEntry>,
+        last: bool,
+    ) -> Option<()> {
+        match self.pulls.digest(now, link, entries, last) {
+            DigestStep::Complete(theirs) => {
+                let difference = self.swim.compare(&theirs);
+                self.send(link, Frame::Want(difference.want));
+                self.send_pages(link, difference.give);
+                Some(())
+            }
+            DigestStep::More => Some(()),
+            DigestStep::Unasked => None,
+        }
+    }
+
+    /// Merges a page, and answers the entries that our view supersedes. `None` if an entry is broken; those before it stand.
+    fn on_page(
+        &mut self,
+        now: Timestamp,
+        link: LinkId,
+        from: &MemberId,
+        entries: &[PageEntry],
+    ) -> Option<()> {
+        let mut answers = Vec::new();
+        for entry in entries {
+            answers.extend(self.swim.merge(now, from, entry).ok()?);
+        }
+        if !answers.is_empty() {
+            self.send_pages(link, answers);
+        }
+        Some(())
+    }
+
+    pub(super) fn send_pages(&mut self, link: LinkId, entries: Vec<PageEntry>) {
+        for page in exchange::pages(entries) {
+            self.send(link, page);
+        }
+    }
+}
+
+// Keys.
+impl Membership {
+    fn send_keys(&mut self, link: LinkId) {
+        let keys = self.keyring.hand_out();
+        self.send(link, Frame::Keys(keys));
+    }
+
+    fn on_keys(&mut self, now: Timestamp, link: LinkId, keys: &[WireKey]) {
+        if !self.is_tls() {
+            return;
+        }
+        if self.keyring.install(now, keys) {
+            self.on_new_keys(now);
+        }
+        if self.keyring.key_ids().len() > keys.len() {
+            self.send_keys(link);
+        }
+    }
+
+    /// Keys that were not held before: the others should hear of them without waiting for the next push-pull.
+    pub(super) fn on_new_keys(&mut self, now: Timestamp) {
+        self.admission.set_key_ids(self.keyring.key_ids());
+        for id in self.random_live(KEY_NEWS_FANOUT) {
+            self.with_link(now, &id, Job::PushPull);
+        }
+    }
+
+    /// Distinct live members, drawn at random.
+    fn random_live(&mut self, count: usize) -> Vec<MemberId> {
+        let live = self
+            .swim
+            .members()
+            .filter(|member| member.state().is_live());
+        let drawn = live.sample(&mut self.rng, count);
+        drawn
+            .into_iter()
+            .map(|member| member.id().clone())
+            .collect()
+    }
+}
