@@ -6,8 +6,9 @@
     reason = "in a test that is how a surprise is reported"
 )]
 
-#[cfg(feature = "daemon")]
 mod certificates;
 #[cfg(feature = "daemon")]
 mod config;
+#[cfg(feature = "daemon")]
+mod floors;
 mod sockets;
