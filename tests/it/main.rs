@@ -8,7 +8,8 @@
 
 mod certificates;
 #[cfg(feature = "daemon")]
-mod config;
+mod certificates;
 #[cfg(feature = "daemon")]
+mod config;
 mod floors;
 mod sockets;
