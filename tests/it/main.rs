@@ -6,7 +6,6 @@
     reason = "in a test that is how a surprise is reported"
 )]
 
-mod certificates;
 #[cfg(feature = "daemon")]
 mod certificates;
 #[cfg(feature = "daemon")]
