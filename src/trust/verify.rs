@@ -184,15 +184,10 @@ impl<'a> Search<'a> {
         }
         let sent = self.sent;
         for candidate in sent.iter().filter(|sent| sent.subject() == child.issuer()) {
-            if std::ptr::eq(candidate, child)
-                || self
-                    .path
-                    .iter()
-                    .any(|on_path| std::ptr::eq(*on_path, candidate))
-            {
+            known = true;
+            if self.path.iter().any(|held| std::ptr::eq(*held, candidate)) {
                 continue;
             }
-            known = true;
             let verdict = self.check_depth().and_then(|()| {
                 self.check_issued(child, candidate, intermediate_authority(candidate))
             });

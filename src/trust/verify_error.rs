@@ -78,6 +78,14 @@ pub enum VerifyError {
         /// Its last moment.
         not_after: Timestamp,
     },
+    /// A name lies outside what an authority on the path may issue, or cannot be judged against it.
+    #[error("the names of {subject} are not within the name constraints of {issuer}")]
+    NameConstraint {
+        /// Whose certificate.
+        subject: String,
+        /// Who is constrained.
+        issuer: String,
+    },
     /// A path ends in a system root, and the certificate names none of our contact points.
     #[error(
         "{subject} is vouched for by the system root {root}, which admits only a certificate whose subjectAltName is \
@@ -88,14 +96,6 @@ pub enum VerifyError {
         subject: String,
         /// Which system root.
         root: String,
-    },
-    /// A name lies outside what an authority on the path may issue, or cannot be judged against it.
-    #[error("the names of {subject} are not within the name constraints of {issuer}")]
-    NameConstraint {
-        /// Whose certificate.
-        subject: String,
-        /// Who is constrained.
-        issuer: String,
     },
     /// The peer sent no certificate at all.
     #[error("the peer sent no certificate")]

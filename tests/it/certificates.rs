@@ -7,6 +7,7 @@
 
 mod handshake;
 mod manifest;
+mod system_roots;
 
 use std::fs;
 
