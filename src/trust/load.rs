@@ -117,7 +117,7 @@ pub enum LoadProblem {
     #[error("it cannot be read")]
     UnreadableFile(#[source] io::Error),
     /// The node's own certificate would be refused by every peer.
-    #[error("every peer would refuse it: {0}")]
+    #[error("every peer would refuse it: {0}; have a new one issued, and set it here")]
     Unusable(VerifyError),
     /// The private key is of a kind that cannot sign a TLS 1.3 handshake.
     #[error(
