@@ -46,6 +46,8 @@ struct Accepted {
     peer: Peer,
     /// The keys to bring along, if others hold them too.
     keys: Vec<WireKey>,
+    /// What supersedes entries of the contact's pages, to be sent behind our own view.
+    answers: Vec<PageEntry>,
 }
 
 pub(super) fn admission_options(options: &Options) -> admission::Options {
@@ -87,6 +89,12 @@ impl Joining {
     /// Whether a contact's pages are coming on this connection.
     pub(super) fn is_under_way(&self, link: LinkId) -> bool {
         self.accepted.contains_key(&link)
+    }
+
+    pub(super) fn note_answers(&mut self, link: LinkId, answers: Vec<PageEntry>) {
+        if let Some(accepted) = self.accepted.get_mut(&link) {
+            accepted.answers.extend(answers);
+        }
     }
 
     pub(super) fn contact(&self, link: LinkId) -> Option<MemberId> {
@@ -305,17 +313,26 @@ impl Membership {
                 join,
                 peer,
                 keys: ours,
+                answers: Vec::new(),
             },
         );
     }
 
     /// The contact's last page is judged: the node is in, and hands over its own view.
     pub(super) fn finish_join(&mut self, now: Timestamp, link: LinkId) {
-        let Some(Accepted { join, peer, keys }) = self.joining.accepted.remove(&link) else {
+        let Some(Accepted {
+            join,
+            peer,
+            keys,
+            answers,
+        }) = self.joining.accepted.remove(&link)
+        else {
             return;
         };
         self.admission.join_done(now, join, keys);
+        self.settle_admission(now);
         let mut entries = self.swim.whole_view();
+        entries.extend(answers);
         entries.extend(self.tombstone(&peer.id));
         self.send_pages(link, entries);
         self.on_company();

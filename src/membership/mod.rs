@@ -365,6 +365,13 @@ impl Membership {
         }
     }
 
+    /// Works off what admission has asked for, before something else is sent on the same connection.
+    fn settle_admission(&mut self, now: Timestamp) {
+        while let Some(action) = self.admission.poll() {
+            self.on_admission(now, action);
+        }
+    }
+
     fn on_admission(&mut self, now: Timestamp, action: admission::Action) {
         use admission::Action;
         match action {

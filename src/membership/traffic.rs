@@ -218,11 +218,14 @@ impl Membership {
         else {
             return self.close_on_error(now, link, Err(violation));
         };
-        let merged = self.on_page(now, link, &contact, &entries).ok_or(violation);
-        if last && merged.is_ok() {
+        let Some(answers) = self.merge_page(now, &contact, &entries) else {
+            return self.close_on_error(now, link, Err(violation));
+        };
+        self.joining.note_answers(link, answers);
+        if last {
             self.finish_join(now, link);
         }
-        self.close_on_error(now, link, merged)
+        Ok(())
     }
 
     fn close_on_error(
@@ -285,7 +288,21 @@ impl Membership {
         }
     }
 
-    /// Merges a page, and answers the entries that our view supersedes. `None` if an entry is broken; those before it stand.
+    /// Merges a page. Returns the entries of ours that supersede its own; `None` if an entry is broken, while those before it
+    /// stand.
+    fn merge_page(
+        &mut self,
+        now: Timestamp,
+        from: &MemberId,
+        entries: &[PageEntry],
+    ) -> Option<Vec<PageEntry>> {
+        let mut answers = Vec::new();
+        for entry in entries {
+            answers.extend(self.swim.merge(now, from, entry).ok()?);
+        }
+        Some(answers)
+    }
+
     fn on_page(
         &mut self,
         now: Timestamp,
@@ -293,10 +310,7 @@ impl Membership {
         from: &MemberId,
         entries: &[PageEntry],
     ) -> Option<()> {
-        let mut answers = Vec::new();
-        for entry in entries {
-            answers.extend(self.swim.merge(now, from, entry).ok()?);
-        }
+        let answers = self.merge_page(now, from, entries)?;
         if !answers.is_empty() {
             self.send_pages(link, answers);
         }
