@@ -191,6 +191,11 @@ impl Membership {
         self.settle(now);
     }
 
+    /// A peer was refused before there was a connection to speak of: while it was being secured.
+    pub fn handle_refused(&mut self, now: Timestamp, peer: SocketAddr, code: Code) {
+        self.note_refusal(now, (peer, None), code, true);
+    }
+
     /// The introduction asked for by [`Output::SignIntroduction`].
     pub fn handle_signed(&mut self, now: Timestamp, introduction: Introduction) {
         self.on_signed(now, introduction);
@@ -458,13 +463,21 @@ impl Membership {
     }
 
     fn on_refused(&mut self, now: Timestamp, refusal: &admission::Refusal) {
-        self.refusals.note(now, refusal.code, refusal.peer);
-        let admission::Refusal {
-            peer, code, by_us, ..
-        } = *refusal;
+        let peer = (refusal.peer, refusal.id.clone());
+        self.note_refusal(now, peer, refusal.code, refusal.by_us);
+    }
+
+    fn note_refusal(
+        &mut self,
+        now: Timestamp,
+        (peer, id): (SocketAddr, Option<MemberId>),
+        code: Code,
+        by_us: bool,
+    ) {
+        self.refusals.note(now, code, peer);
         let event = Event::Refused {
             peer,
-            id: refusal.id.clone(),
+            id,
             code,
             by_us,
         };

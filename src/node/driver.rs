@@ -1,0 +1,476 @@
+//! [`Driver`]: the one loop around a [`Membership`]. It waits, feeds exactly one input, and does what comes out.
+//!
+//! ```text
+//!   datagram ─┐
+//! link event ─┤                                       ┌─> datagrams, frames
+//!    outcome ─┼─> one input ──> Membership ──> drain ─┼─> work: dial, resolve, sign, verify ──> outcome
+//!    command ─┤                                       └─> events
+//!   deadline ─┘
+//! ```
+//!
+//! Whatever takes time is done by tasks of its own, which report an [`Outcome`]; the loop itself never waits for a peer.
+//!
+//! **Waking late.** After a pause of the process the timers are due first, while what would have answered them lies unread
+//! in the sockets. So a wake that is late by more than a quarter of the probe interval reads those first, bounded, and only
+//! then lets the timers fire.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{sleep, timeout};
+
+use super::clock::Clock;
+use super::error::Ended;
+use super::handle::Shared;
+use super::log::{self, Chain};
+use super::work::{self, Dialling, Outcome};
+use crate::admission::{LinkChange, LinkId, Opened};
+use crate::membership::{Event, Membership, Output};
+use crate::time::Timestamp;
+use crate::transport::LINGER;
+use crate::transport::door::Secured;
+use crate::transport::link::{self, LinkEvent, LinkHandle};
+use crate::transport::tcp::{Listener, Place};
+use crate::transport::udp::{DATAGRAM_LEN_MAX, Udp};
+use crate::trust::Trust;
+use crate::wire::frame::Frame;
+use crate::wire::hello::Side;
+use crate::wire::refusal::Code;
+
+/// How many datagrams are read at a late wake: more than a socket's buffer holds by default.
+const CATCH_UP_DATAGRAMS_MAX: usize = 4_096;
+/// What the tasks of the links are given at a late wake to read theirs.
+const CATCH_UP_PAUSE: Duration = Duration::from_millis(10);
+/// How long a node whose last handle was dropped waits for its farewell to be acknowledged.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// How many link events wait for the loop; a link whose event finds no room is not read from.
+const LINK_EVENTS_MAX: usize = 256;
+/// How many outcomes wait for the loop; a task whose outcome finds no room waits.
+const OUTCOMES_MAX: usize = 256;
+
+/// What the application wants of the node.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Command {
+    /// Stop without a word.
+    Abort,
+    /// Say goodbye, then stop: after this long, if nobody acknowledges it.
+    Leave(Duration),
+}
+
+/// Everything that can wake the loop.
+enum Input {
+    /// `None`: there is no handle any more.
+    Command(Option<Command>),
+    Datagram {
+        from: SocketAddr,
+        len: usize,
+    },
+    Due,
+    Link(LinkId, LinkEvent),
+    Outcome(Outcome),
+}
+
+/// What a driver is made of.
+pub(super) struct Setup {
+    pub(super) shared: Arc<Shared>,
+    pub(super) clock: Clock,
+    pub(super) trust: Option<Trust>,
+    pub(super) listener: Listener,
+    pub(super) udp: Option<Udp>,
+    pub(super) dialling: Dialling,
+    pub(super) commands: mpsc::Receiver<Command>,
+    /// How much too late a wake may be without reading the sockets first.
+    pub(super) slack: Duration,
+}
+
+/// The loop's state: the sockets, the links, and what is under way.
+pub(super) struct Driver {
+    shared: Arc<Shared>,
+    clock: Clock,
+    trust: Option<Trust>,
+    udp: Option<Udp>,
+    dialling: Dialling,
+    commands: mpsc::Receiver<Command>,
+    has_handles: bool,
+    slack: Duration,
+    outcomes: mpsc::Receiver<Outcome>,
+    report: mpsc::Sender<Outcome>,
+    link_events: mpsc::Receiver<(LinkId, LinkEvent)>,
+    link_report: mpsc::Sender<(LinkId, LinkEvent)>,
+    tasks: JoinSet<()>,
+    accepting: AbortHandle,
+    links: BTreeMap<LinkId, Link>,
+    dials: BTreeMap<LinkId, Dial>,
+    accepted: u64,
+    overflowed: Vec<LinkId>,
+    wakeup: Option<Timestamp>,
+    ended: Option<Ended>,
+    buffer: Vec<u8>,
+}
+
+/// A dial under way.
+struct Dial {
+    addr: SocketAddr,
+    task: AbortHandle,
+}
+
+/// One open link.
+struct Link {
+    handle: LinkHandle,
+    /// Its place among the unproven, until it has proven itself.
+    place: Option<Place>,
+}
+
+impl Driver {
+    /// Starts accepting.
+    pub(super) fn new(setup: Setup) -> Self {
+        let Setup {
+            shared,
+            clock,
+            trust,
+            listener,
+            udp,
+            dialling,
+            commands,
+            slack,
+        } = setup;
+        let (report, outcomes) = mpsc::channel(OUTCOMES_MAX);
+        let (link_report, link_events) = mpsc::channel(LINK_EVENTS_MAX);
+        let mut tasks = JoinSet::new();
+        let accepting = tasks.spawn(work::accept(
+            listener,
+            dialling.security.clone(),
+            dialling.deadline,
+            report.clone(),
+        ));
+        Self {
+            shared,
+            clock,
+            trust,
+            udp,
+            dialling,
+            commands,
+            slack,
+            outcomes,
+            report,
+            link_events,
+            link_report,
+            tasks,
+            accepting,
+            has_handles: true,
+            links: BTreeMap::new(),
+            dials: BTreeMap::new(),
+            accepted: 0,
+            overflowed: Vec::new(),
+            wakeup: None,
+            ended: None,
+            buffer: vec![0; DATAGRAM_LEN_MAX],
+        }
+    }
+
+    /// Drives the node until it ends; then nothing of it is open any more, and everybody who waits for that is told.
+    pub(super) async fn run(mut self, start: impl FnOnce(&mut Membership, Timestamp)) {
+        self.feed(start);
+        while self.ended.is_none() {
+            let input = self.wait().await;
+            let is_late = self.is_overdue_by(self.slack);
+            self.take(input);
+            if is_late {
+                self.catch_up().await;
+            }
+            if self.is_overdue_by(Duration::ZERO) {
+                self.feed(Membership::handle_timeout);
+            }
+        }
+        self.close().await;
+    }
+
+    /// Waits for whatever comes first.
+    async fn wait(&mut self) -> Input {
+        let due = async |wakeup: Option<Timestamp>, clock: Clock| match wakeup {
+            Some(at) => sleep(clock.until(at)).await,
+            None => std::future::pending().await,
+        };
+        let datagram = async |udp: Option<&Udp>, buffer: &mut [u8]| match udp {
+            Some(udp) => udp.receive(buffer).await,
+            None => std::future::pending().await,
+        };
+        tokio::select! {
+            (from, len) = datagram(self.udp.as_ref(), &mut self.buffer) => Input::Datagram { from, len },
+            Some((link, event)) = self.link_events.recv() => Input::Link(link, event),
+            Some(outcome) = self.outcomes.recv() => Input::Outcome(outcome),
+            command = self.commands.recv(), if self.has_handles => Input::Command(command),
+            Some(_) = self.tasks.join_next() => Input::Due,
+            () = due(self.wakeup, self.clock) => Input::Due,
+        }
+    }
+
+    /// Feeds one input.
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Command(Some(Command::Abort)) => self.ended = Some(Ended::Aborted),
+            Input::Command(Some(Command::Leave(patience))) => self.leave(patience),
+            Input::Command(None) => {
+                self.has_handles = false;
+                self.leave(FAREWELL);
+            }
+            Input::Datagram { from, len } => self.take_datagram(from, len),
+            Input::Due => {}
+            Input::Link(link, event) => self.take_link_event(link, event),
+            Input::Outcome(outcome) => self.take_outcome(outcome),
+        }
+    }
+
+    fn leave(&mut self, patience: Duration) {
+        self.feed(|core, now| core.leave(now, now + patience));
+    }
+
+    fn take_datagram(&mut self, from: SocketAddr, len: usize) {
+        let buffer = std::mem::take(&mut self.buffer);
+        self.feed(|core, now| {
+            // What is wrong with it is counted by the core; nothing is answered.
+            let _ = core.handle_datagram(now, from, &buffer[..len]);
+        });
+        self.buffer = buffer;
+    }
+
+    fn take_link_event(&mut self, id: LinkId, event: LinkEvent) {
+        // A link that we closed may have said something before it knew.
+        if !self.links.contains_key(&id) {
+            return;
+        }
+        match event {
+            LinkEvent::Frame(frame) => self.take_frame(id, frame),
+            LinkEvent::Closed(error) => {
+                tracing::debug!(link = %id, error = %Chain(&error), "a link has ended");
+                self.cut(id, error.code);
+            }
+        }
+    }
+
+    fn take_frame(&mut self, id: LinkId, frame: Frame) {
+        let name = frame.name();
+        // Nothing else passes the core unless the other end is proven.
+        let proves = matches!(frame, Frame::Ready) || !link::is_handshake(&frame);
+        let mut result = Ok(());
+        self.feed(|core, now| result = core.handle_frame(now, id, frame));
+        match (result, self.links.get_mut(&id)) {
+            (Ok(()), Some(link)) if proves => {
+                link.handle.lift_limit();
+                link.place = None;
+            }
+            (Ok(()), _) => {}
+            (Err(error), _) => {
+                tracing::debug!(link = %id, frame = name, error = %Chain(&error), "a frame breaks the protocol");
+                self.cut(id, error.code);
+            }
+        }
+    }
+
+    fn take_outcome(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Accepted {
+                peer,
+                secured,
+                place,
+            } => {
+                self.accepted += 1;
+                let id = LinkId::accepted(self.accepted);
+                self.open(id, (peer, Side::Listener), secured, Some(place));
+            }
+            Outcome::Dialled(id, result) => {
+                let Some(addr) = self.dials.remove(&id).map(|dial| dial.addr) else {
+                    return;
+                };
+                match result {
+                    Ok(secured) => self.open(id, (addr, Side::Dialer), secured, None),
+                    Err(error) => {
+                        log::dial_failed(addr, &error);
+                        self.feed(|core, now| {
+                            core.handle_link(now, id, LinkChange::Failed(error.code))
+                        });
+                    }
+                }
+            }
+            Outcome::Refused { peer, error } => {
+                log::refused_at_the_door(peer, &error);
+                self.feed(|core, now| core.handle_refused(now, peer, error.code));
+            }
+            Outcome::Resolved(contact, addrs) => {
+                self.feed(|core, now| core.handle_resolved(now, &contact, &addrs));
+            }
+            Outcome::Signed(introduction) => {
+                self.feed(|core, now| core.handle_signed(now, introduction));
+            }
+            Outcome::Verified(id, result) => {
+                self.feed(|core, now| core.handle_verified(now, id, result));
+            }
+        }
+    }
+
+    fn open(
+        &mut self,
+        id: LinkId,
+        (peer, side): (SocketAddr, Side),
+        secured: Secured,
+        place: Option<Place>,
+    ) {
+        let Secured { stream, channel } = secured;
+        let (handle, task) = link::open(stream, id, self.link_report.clone());
+        self.tasks.spawn(task);
+        self.links.insert(id, Link { handle, place });
+        let opened = Opened {
+            side,
+            peer,
+            channel,
+        };
+        self.feed(|core, now| core.handle_link(now, id, LinkChange::Opened(opened)));
+    }
+
+    /// Closes a link, unless the core has done so itself, and tells the core why.
+    fn cut(&mut self, id: LinkId, code: Code) {
+        if self.links.remove(&id).is_some() {
+            self.feed(|core, now| core.handle_link(now, id, LinkChange::Closed(code)));
+        }
+    }
+
+    /// Reads what came while the process stood still, before the timers judge its absence.
+    async fn catch_up(&mut self) {
+        tracing::info!("woken late; reading what has come meanwhile first");
+        let late_wakes = &self.shared.counters.late_wakes;
+        late_wakes.fetch_add(1, Ordering::Relaxed);
+        for _ in 0..CATCH_UP_DATAGRAMS_MAX {
+            let received = match &self.udp {
+                Some(udp) => udp.try_receive(&mut self.buffer),
+                None => None,
+            };
+            let Some((from, len)) = received else { break };
+            self.take_datagram(from, len);
+        }
+        if !self.links.is_empty() {
+            sleep(CATCH_UP_PAUSE).await;
+        }
+        for _ in 0..LINK_EVENTS_MAX {
+            let Ok((link, event)) = self.link_events.try_recv() else {
+                break;
+            };
+            self.take_link_event(link, event);
+        }
+    }
+
+    fn is_overdue_by(&self, slack: Duration) -> bool {
+        self.wakeup.is_some_and(|at| self.clock.now() >= at + slack)
+    }
+
+    /// Feeds one input and does everything that comes of it.
+    fn feed(&mut self, input: impl FnOnce(&mut Membership, Timestamp)) {
+        let shared = Arc::clone(&self.shared);
+        let mut core = shared.core();
+        let now = self.clock.now();
+        input(&mut core, now);
+        loop {
+            match core.poll_output() {
+                Output::Wait(wakeup) => break self.wakeup = wakeup.map(|wakeup| wakeup.at),
+                output => self.act(output),
+            }
+        }
+        drop(core);
+        for id in std::mem::take(&mut self.overflowed) {
+            self.cut(id, Code::Overflow);
+        }
+    }
+
+    /// Does one thing the core asks for.
+    fn act(&mut self, output: Output) {
+        match output {
+            Output::Close(id) => {
+                self.links.remove(&id);
+                if let Some(dial) = self.dials.remove(&id) {
+                    dial.task.abort();
+                }
+            }
+            Output::Event(event) => self.tell(event),
+            Output::Open { link, addr } => {
+                let task = work::dial(link, addr, self.dialling.clone(), self.report.clone());
+                let task = self.tasks.spawn(task);
+                self.dials.insert(link, Dial { addr, task });
+            }
+            Output::Resolve(contact) => {
+                self.tasks
+                    .spawn(work::resolve(contact, self.report.clone()));
+            }
+            Output::Send(id, frame) => self.send(id, &frame),
+            Output::SignIntroduction(fields) => {
+                let trust = self.trust.clone().expect("only a TLS node signs");
+                self.tasks
+                    .spawn(work::sign(trust, fields, self.report.clone()));
+            }
+            Output::Transmit { to, payload } => {
+                if let Some(udp) = &self.udp {
+                    udp.send(to, &payload);
+                }
+            }
+            Output::VerifyIntroduction { link, introduction } => {
+                let trust = self.trust.clone().expect("only a TLS node verifies");
+                let report = self.report.clone();
+                self.tasks
+                    .spawn(work::verify(trust, link, introduction, report));
+            }
+            Output::Wait(_) => unreachable!("the drain ends there"),
+        }
+    }
+
+    fn send(&mut self, id: LinkId, frame: &Frame) {
+        let Some(link) = self.links.get(&id) else {
+            return;
+        };
+        if let Err(overflow) = link.handle.send(frame) {
+            tracing::warn!(link = %id, %overflow, "closing a link whose peer does not read");
+            let overflows = &self.shared.counters.overflows;
+            overflows.fetch_add(1, Ordering::Relaxed);
+            self.overflowed.push(id);
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        log::event(&event);
+        match event {
+            Event::Ready => self.shared.set_ready(),
+            Event::LeaveFinished { acknowledged } => {
+                self.ended = Some(Ended::Left { acknowledged })
+            }
+            Event::Stopped { code, addr } => self.ended = Some(Ended::Refused { code, addr }),
+            _ => {}
+        }
+        self.shared.publish(event);
+    }
+
+    /// Stops: links send what is queued, unless the node is aborted, and everything is closed.
+    async fn close(mut self) {
+        let ended = self.ended.unwrap_or(Ended::Aborted);
+        self.accepting.abort();
+        self.link_events.close();
+        self.outcomes.close();
+        self.links.clear();
+        self.dials.values().for_each(|dial| dial.task.abort());
+        if ended != Ended::Aborted {
+            let all = async { while self.tasks.join_next().await.is_some() {} };
+            let _ = timeout(2 * LINGER, all).await;
+        }
+        self.tasks.shutdown().await;
+        self.udp = None;
+        self.shared.set_ended(ended);
+    }
+}
+
+impl Drop for Driver {
+    /// The runtime may go away under a node; whoever waits for its end is told all the same.
+    fn drop(&mut self) {
+        self.shared.set_ended(Ended::Aborted);
+    }
+}

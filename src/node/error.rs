@@ -1,0 +1,215 @@
+//! Why a node does not start, does not join, or has ended.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+
+use crate::member::MemberIdError;
+use crate::membership::ContactPointError;
+use crate::swim::ParamsError;
+use crate::transport::tcp::BindError;
+use crate::trust::LoadError;
+use crate::wire::refusal::Code;
+
+/// A setting of [`super::NodeConfig`], to be named to whoever set it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Setting {
+    /// The host that others reach the node by.
+    AdvertisedHost,
+    /// The port that others reach the node by.
+    AdvertisedPort,
+    /// The host and port to bind.
+    Bind,
+    /// The cluster's id.
+    ClusterId,
+    /// The cluster's name.
+    ClusterName,
+    /// Through whom to join.
+    ContactPoints,
+    /// How long a handshake may take.
+    HandshakeTimeout,
+    /// Who the node is.
+    MemberId,
+    /// The parameters of failure detection and gossip.
+    Membership,
+}
+
+impl Setting {
+    /// What the builder calls it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AdvertisedHost => "advertised host",
+            Self::AdvertisedPort => "advertised port",
+            Self::Bind => "bind",
+            Self::ClusterId => "cluster id",
+            Self::ClusterName => "cluster name",
+            Self::ContactPoints => "contact point",
+            Self::HandshakeTimeout => "handshake timeout",
+            Self::MemberId => "member id",
+            Self::Membership => "membership",
+        }
+    }
+
+    pub(super) fn invalid(self) -> impl FnOnce(InvalidSetting) -> StartError {
+        move |source| StartError::Invalid {
+            setting: self,
+            source,
+        }
+    }
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What is wrong with a setting.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidSetting {
+    /// Not a contact point.
+    #[error(transparent)]
+    ContactPoint(#[from] ContactPointError),
+    /// An empty text.
+    #[error("it is empty")]
+    Empty,
+    /// Not a member id.
+    #[error(transparent)]
+    MemberId(#[from] MemberIdError),
+    /// It has no default.
+    #[error("it is not set, and has no default")]
+    Missing,
+    /// Neither `host:port` nor `[IPv6]:port`.
+    #[error(
+        "`{text}` is not host:port (an IPv6 address is written in brackets, as in [::1]:26502)"
+    )]
+    NotHostAndPort {
+        /// The text.
+        text: String,
+    },
+    /// Parameters that contradict each other.
+    #[error(transparent)]
+    Params(#[from] ParamsError),
+    /// Longer than it may be.
+    #[error("{len} bytes, more than {max}")]
+    TooLong {
+        /// How many bytes it has.
+        len: usize,
+        /// How many it may have.
+        max: usize,
+    },
+    /// An address that stands for all of the machine's.
+    #[error("a wildcard is no address that others could reach")]
+    Wildcard,
+    /// Zero, which stands for nothing here.
+    #[error("it must not be zero")]
+    Zero,
+}
+
+/// Why a node did not start. Nothing is open, nothing was sent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A port is taken, or the address is not this machine's.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The system gives no random bytes.
+    #[error("the system gives no random bytes")]
+    Entropy(#[source] io::Error),
+    /// A setting makes no sense.
+    #[error("the {setting} cannot be used")]
+    Invalid {
+        /// Which.
+        setting: Setting,
+        /// Why not.
+        source: InvalidSetting,
+    },
+    /// A host name has no address.
+    #[error("the {setting} `{host}` cannot be resolved")]
+    Resolve {
+        /// Which setting has it.
+        setting: Setting,
+        /// The name.
+        host: String,
+        /// What the resolver says.
+        source: io::Error,
+    },
+    /// A certificate or key cannot be used.
+    #[error(transparent)]
+    Trust(#[from] LoadError),
+}
+
+impl StartError {
+    /// The setting to look at, where it is one of [`super::NodeConfig`]'s own; [`LoadError`] names those of TLS.
+    #[must_use]
+    pub const fn setting(&self) -> Option<Setting> {
+        match self {
+            Self::Bind(_) => Some(Setting::Bind),
+            Self::Invalid { setting, .. } | Self::Resolve { setting, .. } => Some(*setting),
+            Self::Entropy(_) | Self::Trust(_) => None,
+        }
+    }
+
+    /// What to do about it, where the texts do not say so already.
+    #[must_use]
+    pub fn remedy(&self) -> Option<&'static str> {
+        match self {
+            Self::Bind(error) => match error.source.kind() {
+                io::ErrorKind::AddrInUse => {
+                    Some("another process has this port: stop it, or bind another port")
+                }
+                io::ErrorKind::AddrNotAvailable => {
+                    Some("this machine does not have that address: bind one it has, or 0.0.0.0")
+                }
+                io::ErrorKind::PermissionDenied => {
+                    Some("ports below 1024 need privileges: bind a higher one")
+                }
+                _ => None,
+            },
+            Self::Resolve { .. } => Some("write an address instead, or mend the name service"),
+            Self::Entropy(_) | Self::Invalid { .. } | Self::Trust(_) => None,
+        }
+    }
+}
+
+/// How a node ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ended {
+    /// It was stopped without a word to others, or the runtime went away under it.
+    Aborted,
+    /// It said goodbye.
+    Left {
+        /// How many members acknowledged the farewell.
+        acknowledged: usize,
+    },
+    /// The cluster does not let it in, or another life of its id is running.
+    Refused {
+        /// Why.
+        code: Code,
+        /// Who said so last.
+        addr: Option<SocketAddr>,
+    },
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Aborted => write!(f, "aborted"),
+            Self::Left { acknowledged } => write!(f, "left; {acknowledged} acknowledged"),
+            Self::Refused { code, addr: None } => write!(f, "refused: {code}"),
+            Self::Refused {
+                code,
+                addr: Some(addr),
+            } => write!(f, "refused by {addr}: {code}"),
+        }
+    }
+}
+
+/// Why a node will never be ready: it has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the node has ended ({0}) before it was ready")]
+pub struct JoinError(pub Ended);

@@ -1,0 +1,150 @@
+//! [`NodeConfig`] from the configuration file and environment, value by value.
+
+use std::num::NonZeroUsize;
+
+use super::options::{NodeConfig, NodeSecurity};
+use crate::admission::DialBack;
+use crate::config::{self, Config};
+use crate::membership::ContactPoint;
+use crate::swim::Params;
+use crate::transport::tcp::SocketOptions;
+use crate::trust::{SystemRoots, TrustOptions};
+
+impl From<&Config> for NodeConfig {
+    fn from(config: &Config) -> Self {
+        let Config {
+            role,
+            member_id,
+            cluster,
+            network,
+            security,
+            membership,
+            management: _,
+        } = config;
+        let contact_hosts = || {
+            let contacts = cluster.contact_points.iter();
+            contacts.map(|contact| contact.host.clone()).collect()
+        };
+        let tls = security.tls.as_ref();
+        Self {
+            id: member_id.clone(),
+            role: *role,
+            cluster: cluster.name.clone(),
+            cluster_id: cluster.id.clone(),
+            bind_host: network.bind_host.clone(),
+            bind_port: network.port,
+            advertised_host: network.advertised_host.clone(),
+            advertised_port: network.advertised_port,
+            contact_points: cluster.contact_points.iter().map(contact_point).collect(),
+            join_retry_refused: cluster.join_retry_refused,
+            udp: network.udp_enabled,
+            sockets: SocketOptions {
+                send_buffer: network.socket_send_buffer.map(bytes),
+                receive_buffer: network.socket_receive_buffer.map(bytes),
+            },
+            membership: params(membership),
+            security: tls.map(|tls| NodeSecurity::Files(trust_options(tls, contact_hosts()))),
+            handshake_timeout: security.handshake_timeout,
+            dial_back: match security.dial_back {
+                config::DialBack::Any => DialBack::Any,
+                config::DialBack::Off => DialBack::Off,
+                config::DialBack::SameHost => DialBack::SameHost,
+            },
+        }
+    }
+}
+
+fn contact_point(contact: &config::ContactPoint) -> ContactPoint {
+    ContactPoint {
+        host: contact.host.clone(),
+        port: contact.port,
+    }
+}
+
+fn trust_options(tls: &config::Tls, contact_hosts: Vec<String>) -> TrustOptions {
+    TrustOptions {
+        certificate_chain: tls.certificate_chain_path.clone(),
+        private_key: tls.private_key_path.clone(),
+        trusted_certificates: tls.trusted_certificates_path.clone(),
+        system_roots: match tls.system_roots {
+            config::SystemRoots::Auto => SystemRoots::Auto,
+            config::SystemRoots::False => SystemRoots::Off,
+            config::SystemRoots::True => SystemRoots::On,
+        },
+        contact_hosts,
+    }
+}
+
+/// A buffer larger than the address space is as good as the largest.
+fn bytes(size: u64) -> usize {
+    usize::try_from(size).unwrap_or(usize::MAX)
+}
+
+fn params(membership: &config::Membership) -> Params {
+    Params {
+        broadcast_disputes: membership.broadcast_disputes,
+        broadcast_updates: membership.broadcast_updates,
+        failure_timeout: membership.failure_timeout,
+        gossip_fanout: at_least_one(membership.gossip_fanout),
+        gossip_interval: membership.gossip_interval,
+        notify_suspect: membership.notify_suspect,
+        probe_interval: membership.probe_interval,
+        probe_timeout: membership.probe_timeout,
+        suspicion_floor: membership.suspicion_floor.min(membership.failure_timeout),
+        suspect_probes: at_least_one(membership.suspect_probes),
+        sync_interval: membership.sync_interval,
+        ..Params::lan()
+    }
+}
+
+/// The configuration has checked that it is.
+fn at_least_one(number: u32) -> NonZeroUsize {
+    let number = usize::try_from(number).unwrap_or(usize::MAX);
+    NonZeroUsize::new(number).unwrap_or(NonZeroUsize::MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::member::Role;
+
+    #[test]
+    fn the_defaults_of_the_configuration_are_those_of_the_library() {
+        let loaded = config::load(Role::Broker, None, std::iter::empty()).unwrap();
+        let from_config = NodeConfig::from(&loaded.config);
+        let built_in = NodeConfig::new(from_config.id.clone());
+        assert_eq!(format!("{from_config:?}"), format!("{built_in:?}"));
+        from_config.check().unwrap();
+    }
+
+    #[test]
+    fn what_is_set_arrives() {
+        let environment = [
+            ("ZEEBE_BROKER_NETWORK_SOCKETSENDBUFFER", "1MB"),
+            ("ZEEBE_BROKER_NETWORK_UDPENABLED", "false"),
+            ("ZEEBE_BROKER_NETWORK_ADVERTISEDHOST", "node-1"),
+            ("ZEEBE_BROKER_CLUSTER_INITIALCONTACTPOINTS", "a:1,[::1]:2"),
+            ("ZEEBE_BROKER_CLUSTER_MEMBERSHIP_PROBEINTERVAL", "2s"),
+            ("ZEEBE_BROKER_NETWORK_SECURITY_ENABLED", "true"),
+            (
+                "ZEEBE_BROKER_NETWORK_SECURITY_CERTIFICATECHAINPATH",
+                "a.pem",
+            ),
+            ("ZEEBE_BROKER_NETWORK_SECURITY_PRIVATEKEYPATH", "a.key"),
+        ];
+        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let loaded = config::load(Role::Broker, None, environment.into_iter()).unwrap();
+        let config = NodeConfig::from(&loaded.config);
+        assert_eq!(config.sockets.send_buffer, Some(1024 * 1024));
+        assert!(!config.udp);
+        assert_eq!(config.advertised_host.as_deref(), Some("node-1"));
+        let contacts = config.contact_points.iter().map(ToString::to_string);
+        assert_eq!(contacts.collect::<Vec<_>>(), ["a:1", "[::1]:2"]);
+        assert_eq!(config.membership.probe_interval.as_secs(), 2);
+        let Some(NodeSecurity::Files(files)) = config.security else {
+            panic!("TLS is on");
+        };
+        assert_eq!(files.private_key.to_str(), Some("a.key"));
+        assert_eq!(files.contact_hosts, ["a", "::1"]);
+    }
+}

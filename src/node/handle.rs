@@ -1,0 +1,305 @@
+//! [`Node`]: the handle applications hold, and [`EventStream`].
+//!
+//! The core lies in a mutex that the driver and all handles share, so that views are exact and cost no round trip. The
+//! lock is held for one input or one view, never across an `await`.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::sync::{broadcast, mpsc, watch};
+
+use super::driver::Command;
+use super::error::{Ended, JoinError, StartError};
+use super::options::{NodeBuilder, NodeConfig};
+use super::start;
+use crate::member::MemberId;
+use crate::membership::{Event, Membership, Refusal, Stats};
+use crate::swim::Member;
+
+/// How many events a reader may fall behind before it misses some.
+pub const EVENTS_MAX: usize = 1_024;
+/// How many commands wait for the driver.
+pub(super) const COMMANDS_MAX: usize = 8;
+
+/// A running node: cheap to clone, and the same node in every clone.
+///
+/// When the last clone is dropped the node leaves the cluster by itself, in the background, as long as the runtime lives.
+/// [`Node::leave`] does the same and waits for it.
+#[derive(Clone, Debug)]
+pub struct Node {
+    shared: Arc<Shared>,
+    commands: mpsc::Sender<Command>,
+}
+
+impl Node {
+    /// Takes settings one by one, as people write them.
+    pub fn builder() -> NodeBuilder {
+        NodeBuilder::new()
+    }
+
+    /// Starts a node: binds its sockets, then joins through its contact points in the background; see [`Node::joined`].
+    /// Call it within a tokio runtime with time and I/O enabled.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] names what is wrong; nothing stays open.
+    pub async fn start(config: NodeConfig) -> Result<Self, StartError> {
+        start::start(config).await
+    }
+
+    pub(super) fn new(shared: Arc<Shared>, commands: mpsc::Sender<Command>) -> Self {
+        Self { shared, commands }
+    }
+
+    /// Waits until the node may serve: it knows another member, or it has no contact point but itself, or it tried every
+    /// contact point once and none refused it. Dialling goes on in any case.
+    ///
+    /// # Errors
+    ///
+    /// [`JoinError`] when the node has ended before: refused for good, mostly, with the code.
+    pub async fn joined(&self) -> Result<(), JoinError> {
+        let mut progress = self.shared.progress.subscribe();
+        let progress = progress
+            .wait_for(|progress| progress.is_ready || progress.ended.is_some())
+            .await
+            .expect("the sender is in `shared`");
+        match (progress.is_ready, progress.ended) {
+            (false, Some(ended)) => Err(JoinError(ended)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The node itself, as others see it.
+    #[must_use]
+    pub fn local(&self) -> Member {
+        self.shared.core().local().clone()
+    }
+
+    /// The address others reach it by.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.shared.core().local().record().addr
+    }
+
+    /// Everybody it knows, itself among them, by id; the dead and those who left as well, as long as they are remembered
+    /// (an hour by default).
+    #[must_use]
+    pub fn members(&self) -> Arc<[Member]> {
+        self.shared.snapshot(&self.shared.core())
+    }
+
+    /// One member.
+    #[must_use]
+    pub fn member(&self, id: &MemberId) -> Option<Member> {
+        self.shared.core().member(id).cloned()
+    }
+
+    /// What happens from now on, after a snapshot of what is. Nothing falls between the two.
+    #[must_use]
+    pub fn events(&self) -> EventStream {
+        let core = self.shared.core();
+        EventStream {
+            snapshot: Some(self.shared.snapshot(&core)),
+            events: self.shared.events.subscribe(),
+            shared: Arc::clone(&self.shared),
+        }
+    }
+
+    /// Whom this node refused, and who refused it, by code.
+    #[must_use]
+    pub fn refusals(&self) -> Vec<Refusal> {
+        self.shared.core().refusals()
+    }
+
+    /// Counters since the start, and gauges of now.
+    #[must_use]
+    pub fn stats(&self) -> NodeStats {
+        let Counters {
+            late_wakes,
+            overflows,
+            datagram_errors,
+        } = &self.shared.counters;
+        NodeStats {
+            membership: self.shared.core().stats(),
+            datagram_errors: datagram_errors.load(Ordering::Relaxed),
+            late_wakes: late_wakes.load(Ordering::Relaxed),
+            overflows: overflows.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Says goodbye and stops: others see this node as left within about a gossip round. If their acknowledgements take
+    /// longer than `patience`, the node stops all the same. Returns how it ended, which may be otherwise if it was ending
+    /// already.
+    pub async fn leave(&self, patience: Duration) -> Ended {
+        let _ = self.commands.send(Command::Leave(patience)).await;
+        self.stopped().await
+    }
+
+    /// Stops without a word, as a crash would; the others will find it dead. For tests and emergencies.
+    pub async fn abort(&self) -> Ended {
+        let _ = self.commands.send(Command::Abort).await;
+        self.stopped().await
+    }
+
+    /// Waits until the node has ended, and says how. Its ports are free then.
+    pub async fn stopped(&self) -> Ended {
+        let mut progress = self.shared.progress.subscribe();
+        let progress = progress.wait_for(|progress| progress.ended.is_some()).await;
+        let ended = progress.expect("the sender is in `shared`").ended;
+        ended.expect("waited for")
+    }
+}
+
+/// Counters since the start, and gauges of now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NodeStats {
+    /// What the state machine counts.
+    pub membership: Stats,
+    /// Calls on the datagram socket that the system refused: mostly datagrams lost before they left.
+    pub datagram_errors: u64,
+    /// How often the process stood still for longer than a quarter of the probe interval.
+    pub late_wakes: u64,
+    /// Links closed because their peer did not read.
+    pub overflows: u64,
+}
+
+/// What a node tells its application.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum NodeEvent {
+    /// Something happened.
+    Happened(Event),
+    /// The reader was too slow and missed this many events. A snapshot follows.
+    Missed(u64),
+    /// Everybody the node knows, as [`Node::members`]: first of all, and after each [`NodeEvent::Missed`].
+    Snapshot(Arc<[Member]>),
+}
+
+/// A node's events, beginning with a snapshot; see [`Node::events`]. It does not keep the node running.
+#[derive(Debug)]
+pub struct EventStream {
+    shared: Arc<Shared>,
+    events: broadcast::Receiver<Event>,
+    snapshot: Option<Arc<[Member]>>,
+}
+
+impl EventStream {
+    /// The next event; `None` once the node has ended and everything was read. Cancel safe.
+    pub async fn next(&mut self) -> Option<NodeEvent> {
+        if let Some(snapshot) = self.snapshot.take() {
+            return Some(NodeEvent::Snapshot(snapshot));
+        }
+        let mut progress = self.shared.progress.subscribe();
+        let received = tokio::select! {
+            biased;
+            received = self.events.recv() => received.ok_or_missed(),
+            _ = progress.wait_for(|progress| progress.ended.is_some()) => {
+                self.events.try_recv().ok_or_missed()
+            }
+        };
+        match received? {
+            Ok(event) => Some(NodeEvent::Happened(event)),
+            Err(count) => {
+                // From here on; what is still buffered lies before the snapshot.
+                let core = self.shared.core();
+                self.events = self.events.resubscribe();
+                self.snapshot = Some(self.shared.snapshot(&core));
+                Some(NodeEvent::Missed(count))
+            }
+        }
+    }
+}
+
+/// What the driver and all handles share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    core: Mutex<Membership>,
+    events: broadcast::Sender<Event>,
+    progress: watch::Sender<Progress>,
+    pub(super) counters: Counters,
+}
+
+/// What the driver counts.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) late_wakes: AtomicU64,
+    pub(super) overflows: AtomicU64,
+    /// The socket counts; stays 0 where there is none.
+    pub(super) datagram_errors: Arc<AtomicU64>,
+}
+
+/// How far the node has come.
+#[derive(Clone, Copy, Debug, Default)]
+struct Progress {
+    is_ready: bool,
+    ended: Option<Ended>,
+}
+
+impl Shared {
+    pub(super) fn new(core: Membership, datagram_errors: Arc<AtomicU64>) -> Self {
+        Self {
+            core: Mutex::new(core),
+            counters: Counters {
+                datagram_errors,
+                ..Counters::default()
+            },
+            events: broadcast::Sender::new(EVENTS_MAX),
+            progress: watch::Sender::default(),
+        }
+    }
+
+    /// The core, for one input or one view.
+    pub(super) fn core(&self) -> MutexGuard<'_, Membership> {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// To be called with the core locked, so that no snapshot falls between an event and its effect.
+    pub(super) fn publish(&self, event: Event) {
+        // Nobody may be listening.
+        let _ = self.events.send(event);
+    }
+
+    pub(super) fn set_ready(&self) {
+        self.progress
+            .send_modify(|progress| progress.is_ready = true);
+    }
+
+    pub(super) fn set_ended(&self, ended: Ended) {
+        self.progress.send_modify(|progress| {
+            progress.ended.get_or_insert(ended);
+        });
+    }
+
+    fn snapshot(&self, core: &Membership) -> Arc<[Member]> {
+        core.members().cloned().collect()
+    }
+}
+
+trait Received {
+    /// The event, or how many were missed; `None` when there is none and will be none.
+    fn ok_or_missed(self) -> Option<Result<Event, u64>>;
+}
+
+impl Received for Result<Event, RecvError> {
+    fn ok_or_missed(self) -> Option<Result<Event, u64>> {
+        match self {
+            Ok(event) => Some(Ok(event)),
+            Err(RecvError::Lagged(count)) => Some(Err(count)),
+            Err(RecvError::Closed) => None,
+        }
+    }
+}
+
+impl Received for Result<Event, TryRecvError> {
+    fn ok_or_missed(self) -> Option<Result<Event, u64>> {
+        match self {
+            Ok(event) => Some(Ok(event)),
+            Err(TryRecvError::Lagged(count)) => Some(Err(count)),
+            Err(TryRecvError::Closed | TryRecvError::Empty) => None,
+        }
+    }
+}

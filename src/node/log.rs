@@ -1,0 +1,135 @@
+//! What an operator reads: one line per event, with the words that JSON, metrics and docs use.
+
+use std::error::Error;
+use std::fmt;
+use std::net::SocketAddr;
+
+use crate::member::{MemberId, MemberRecord};
+use crate::membership::Event;
+use crate::transport::LinkError;
+use crate::wire::refusal::Code;
+
+/// An error with all its causes, on one line.
+pub(super) struct Chain<'a>(pub(super) &'a dyn Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut error = self.0;
+        while let Some(cause) = error.source() {
+            write!(f, ": {cause}")?;
+            error = cause;
+        }
+        Ok(())
+    }
+}
+
+/// Logs why no link could be opened. That nobody answers is the core's to tell, once.
+pub(super) fn dial_failed(addr: SocketAddr, error: &LinkError) {
+    let chain = Chain(error);
+    match error.code {
+        Code::Unreachable => tracing::debug!(%addr, error = %chain, "cannot open a link"),
+        _ => tracing::warn!(%addr, error = %chain, "cannot open a link"),
+    }
+}
+
+/// Logs what the socket or TLS said of a connection that the door did not let in. That it was refused the core tells.
+pub(super) fn refused_at_the_door(peer: SocketAddr, error: &LinkError) {
+    if let Some(source) = &error.source {
+        tracing::info!(%peer, error = %Chain(source), "a connection could not be secured");
+    }
+}
+
+/// What any stranger can cause as often as it likes, and tells an operator little.
+const fn is_noise(code: Code) -> bool {
+    use Code::{Busy, HandshakeFailed, HandshakeTimeout, ProtocolViolation, Unreachable};
+    matches!(
+        code,
+        Busy | HandshakeFailed | HandshakeTimeout | ProtocolViolation | Unreachable
+    )
+}
+
+/// Logs an event: what changes nothing for anybody at `debug`, what somebody should look at as a warning.
+pub(super) fn event(event: &Event) {
+    match event {
+        Event::MemberJoined(record) => member(record, "joined"),
+        Event::MemberSuspected { record, by } => accused(record, by, "suspected"),
+        Event::MemberRefuted(record) => member(record, "refuted the suspicion"),
+        Event::MemberDied { record, by } => accused(record, by, "died"),
+        Event::MemberLeft(record) => member(record, "left"),
+        Event::MemberUpdated(record) => member(record, "updated"),
+        Event::UdpUnreachable(id) => {
+            tracing::warn!(member = %id, "a member answers over TCP but not over UDP: is a firewall in between?");
+        }
+        Event::UdpReachable(id) => {
+            tracing::info!(member = %id, "a member answers over UDP again");
+        }
+        Event::Ready => tracing::info!("ready"),
+        Event::Alone => {
+            tracing::warn!(
+                "no contact point can be reached: a cluster of one so far; dialling goes on"
+            );
+        }
+        Event::JoinRefused { addr, code, cause } => {
+            let cause = cause.map(tracing::field::display);
+            tracing::warn!(%addr, %code, cause, "a contact point does not let this node in");
+        }
+        Event::Refused {
+            peer,
+            id,
+            code,
+            by_us,
+        } => refused(*peer, id.as_ref(), *code, *by_us),
+        Event::LeaveFinished { acknowledged } => {
+            tracing::info!(acknowledged, "left the cluster");
+        }
+        Event::Stopped { code, addr } => {
+            let addr = addr.map(tracing::field::display);
+            tracing::error!(%code, addr, "stopped");
+        }
+    }
+}
+
+fn refused(peer: SocketAddr, id: Option<&MemberId>, code: Code, by_us: bool) {
+    let member = id.map(tracing::field::display);
+    match (by_us, is_noise(code)) {
+        (true, true) => tracing::debug!(%peer, member, %code, "a peer is refused"),
+        (true, false) => tracing::warn!(%peer, member, %code, "a peer is refused"),
+        (false, _) => tracing::warn!(%peer, member, %code, "a peer refuses this node"),
+    }
+}
+
+fn accused(record: &MemberRecord, by: &MemberId, what: &'static str) {
+    tracing::warn!(
+        member = %record.id,
+        addr = %record.addr,
+        generation = record.generation.get(),
+        incarnation = record.incarnation.get(),
+        %by,
+        "member {what}"
+    );
+}
+
+fn member(record: &MemberRecord, what: &'static str) {
+    tracing::info!(
+        member = %record.id,
+        addr = %record.addr,
+        generation = record.generation.get(),
+        incarnation = record.incarnation.get(),
+        "member {what}"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_shows_every_cause_once() {
+        let error = LinkError {
+            code: Code::Unreachable,
+            source: Some(std::io::Error::other("no route")),
+        };
+        assert_eq!(Chain(&error).to_string(), "Unreachable: no route");
+    }
+}

@@ -1,0 +1,33 @@
+//! A running node: real sockets and a clock around [`Membership`](crate::membership::Membership), and the handle that
+//! applications hold.
+//!
+//! | module | owns |
+//! |---|---|
+//! | `clock` | the only reader of clock and entropy |
+//! | `advertise` | which address to bind, and which one to tell others |
+//! | `options` | what a program decides about a node |
+//! | `error` | why a node does not start, does not join, or has ended |
+//! | `from_config` | the same, from the configuration |
+//! | `start` | from a configuration to a running node |
+//! | `driver` | the loop: wait, feed one input, drain the outputs |
+//! | `work` | what takes time: accepting, dialling, resolving, signing, verifying |
+//! | `log` | what an operator reads |
+//! | `handle` | [`Node`] and its events |
+
+mod advertise;
+mod clock;
+mod driver;
+mod error;
+#[cfg(feature = "daemon")]
+mod from_config;
+mod handle;
+mod log;
+mod options;
+mod start;
+mod work;
+
+pub use error::{Ended, InvalidSetting, JoinError, Setting, StartError};
+pub use handle::{EVENTS_MAX, EventStream, Node, NodeEvent, NodeStats};
+pub use options::{
+    DEFAULT_CLUSTER, DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_PORT, NodeBuilder, NodeConfig, NodeSecurity,
+};

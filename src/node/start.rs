@@ -1,0 +1,129 @@
+//! From a configuration to a running node. Everything that can fail does so here, before the first byte is sent.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::advertise;
+use super::clock::{self, Clock, wall_clock};
+use super::driver::{Driver, Setup};
+use super::error::{Setting, StartError};
+use super::handle::{COMMANDS_MAX, Node, Shared};
+use super::options::{NodeConfig, NodeSecurity};
+use super::work::Dialling;
+use crate::membership::{LocalMember, Membership, Options};
+use crate::seal::Seed;
+use crate::swim::Params;
+use crate::transport::udp::Udp;
+use crate::transport::{Security, tcp};
+use crate::trust::Trust;
+
+pub(super) async fn start(config: NodeConfig) -> Result<Node, StartError> {
+    config.check()?;
+    let clock = Clock::start();
+    let trust = load_trust(&config)?;
+    let seed = Seed::new(clock::entropy().map_err(StartError::Entropy)?);
+    let bind = resolve(Setting::Bind, &config.bind_host, config.bind_port, None).await?;
+    let (listener, udp) = tcp::bind(bind, config.udp, &config.sockets)?;
+    let bound = listener.local_addr().map_err(|source| tcp::BindError {
+        protocol: "TCP",
+        addr: bind,
+        source,
+    })?;
+    let advertised = advertised(&config, bound).await?;
+    tracing::info!(member = %config.id, %bound, %advertised, tls = trust.is_some(), udp = config.udp, "listening");
+
+    let dialling = Dialling {
+        source: bind.ip(),
+        options: config.sockets,
+        security: trust
+            .as_ref()
+            .map_or(Security::Plain, |trust| Security::Tls {
+                server: trust.server_config(),
+                client: trust.client_config(),
+            }),
+        deadline: config.handshake_timeout,
+    };
+    let slack = config.membership.probe_interval / 4;
+    let contacts = config.contact_points.clone();
+    let core = Membership::new(
+        clock.now(),
+        options(config, advertised, trust.as_ref()),
+        seed,
+    );
+    let shared = Arc::new(Shared::new(
+        core,
+        udp.as_ref().map(Udp::errors).unwrap_or_default(),
+    ));
+    let (sender, commands) = mpsc::channel(COMMANDS_MAX);
+    let driver = Driver::new(Setup {
+        shared: Arc::clone(&shared),
+        clock,
+        trust,
+        listener,
+        udp,
+        dialling,
+        commands,
+        slack,
+    });
+    tokio::spawn(driver.run(move |core, now| core.join(now, &contacts)));
+    Ok(Node::new(shared, sender))
+}
+
+fn load_trust(config: &NodeConfig) -> Result<Option<Trust>, StartError> {
+    match &config.security {
+        None => Ok(None),
+        Some(NodeSecurity::Loaded(trust)) => Ok(Some(trust.clone())),
+        Some(NodeSecurity::Files(files)) => {
+            let (trust, warnings) = Trust::load(files, wall_clock())?;
+            for warning in warnings {
+                tracing::warn!("{warning}");
+            }
+            Ok(Some(trust))
+        }
+    }
+}
+
+async fn resolve(
+    setting: Setting,
+    host: &str,
+    port: u16,
+    like: Option<IpAddr>,
+) -> Result<SocketAddr, StartError> {
+    let resolved = advertise::resolve_one(host, port, like).await;
+    resolved.map_err(|source| StartError::Resolve {
+        setting,
+        host: host.to_owned(),
+        source,
+    })
+}
+
+async fn advertised(config: &NodeConfig, bound: SocketAddr) -> Result<SocketAddr, StartError> {
+    let port = config.advertised_port.unwrap_or_else(|| bound.port());
+    match &config.advertised_host {
+        Some(host) => resolve(Setting::AdvertisedHost, host, port, Some(bound.ip())).await,
+        None => Ok(SocketAddr::new(advertise::computed(bound.ip()).await, port)),
+    }
+}
+
+fn options(config: NodeConfig, advertised: SocketAddr, trust: Option<&Trust>) -> Options {
+    Options {
+        local: LocalMember {
+            id: config.id,
+            role: config.role,
+            advertised,
+            udp: config.udp,
+        },
+        cluster: config.cluster,
+        cluster_id: config.cluster_id,
+        certificate: trust.map(|trust| *trust.leaf_sha256().as_bytes()),
+        params: Params {
+            tagged: trust.is_some(),
+            ..config.membership
+        },
+        handshake_timeout: config.handshake_timeout,
+        dial_back: config.dial_back,
+        join_retry_refused: config.join_retry_refused,
+    }
+}

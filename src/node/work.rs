@@ -1,0 +1,173 @@
+//! What takes time: accepting, dialling, resolving, signing, verifying. Each is a task that reports one [`Outcome`].
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use rustls::pki_types::CertificateDer;
+use tokio::sync::mpsc;
+use tokio::task::{JoinSet, spawn_blocking};
+
+use super::advertise;
+use super::clock::wall_clock;
+use super::log::Chain;
+use crate::admission::LinkId;
+use crate::membership::ContactPoint;
+use crate::transport::door::{self, Secured};
+use crate::transport::tcp::{Listener, Place, SocketOptions};
+use crate::transport::{LinkError, Security, tls};
+use crate::trust::{Signature, Trust, VerifiedIntroduction};
+use crate::wire::hello::Introduction;
+use crate::wire::refusal::Code;
+
+/// The pause after a signature that failed.
+const SIGN_PAUSE: Duration = Duration::from_secs(1);
+
+/// What came of a piece of work.
+pub(super) enum Outcome {
+    /// A connection was accepted and is secured.
+    Accepted {
+        peer: SocketAddr,
+        secured: Secured,
+        place: Place,
+    },
+    /// A dial has ended.
+    Dialled(LinkId, Result<Secured, LinkError>),
+    /// A connection was refused at the door.
+    Refused { peer: SocketAddr, error: LinkError },
+    /// A contact point's addresses; none if it has none.
+    Resolved(ContactPoint, Vec<SocketAddr>),
+    /// Our introduction.
+    Signed(Introduction),
+    /// What trust says of an introduction.
+    Verified(LinkId, Result<VerifiedIntroduction, Code>),
+}
+
+/// Accepts connections for ever and brings each to the door, in tasks that end with this one.
+pub(super) async fn accept(
+    listener: Listener,
+    security: Security,
+    deadline: Duration,
+    report: mpsc::Sender<Outcome>,
+) {
+    let mut answers = JoinSet::new();
+    loop {
+        tokio::select! {
+            Some(_) = answers.join_next() => {}
+            accepted = listener.accept() => {
+                let peer = accepted.peer;
+                let Some(place) = accepted.place else {
+                    // Told without waiting: whoever floods us must not hold up the others.
+                    let error = Code::Busy.into();
+                    let _ = report.try_send(Outcome::Refused { peer, error });
+                    continue;
+                };
+                let (security, report) = (security.clone(), report.clone());
+                answers.spawn(async move {
+                    let answer = door::answer(accepted.stream, &security, deadline).await;
+                    let outcome = match answer {
+                        Ok(secured) => Outcome::Accepted { peer, secured, place },
+                        Err(Some(error)) => Outcome::Refused { peer, error },
+                        Err(None) => return,
+                    };
+                    let _ = report.send(outcome).await;
+                });
+            }
+        }
+    }
+}
+
+/// How to dial.
+#[derive(Clone)]
+pub(super) struct Dialling {
+    pub(super) source: IpAddr,
+    pub(super) options: SocketOptions,
+    pub(super) security: Security,
+    pub(super) deadline: Duration,
+}
+
+/// Dials once.
+pub(super) async fn dial(
+    link: LinkId,
+    addr: SocketAddr,
+    how: Dialling,
+    report: mpsc::Sender<Outcome>,
+) {
+    let Dialling {
+        source,
+        options,
+        security,
+        deadline,
+    } = how;
+    let result = door::dial(addr, source, &options, &security, deadline).await;
+    let _ = report.send(Outcome::Dialled(link, result)).await;
+}
+
+/// Looks a contact point up, anew each time.
+pub(super) async fn resolve(contact: ContactPoint, report: mpsc::Sender<Outcome>) {
+    let addrs = advertise::resolve(&contact.host, contact.port).await;
+    let addrs = addrs.unwrap_or_else(|error| {
+        tracing::warn!(%contact, %error, "a contact point cannot be resolved");
+        Vec::new()
+    });
+    let _ = report.send(Outcome::Resolved(contact, addrs)).await;
+}
+
+/// Has the certificate's key sign our introduction; again, should it fail, as without it nothing goes on.
+pub(super) async fn sign(trust: Trust, fields: Vec<u8>, report: mpsc::Sender<Outcome>) {
+    loop {
+        let (signer, statement) = (trust.clone(), fields.clone());
+        let signed = spawn_blocking(move || signer.sign_introduction(&statement));
+        match signed.await {
+            Ok(Ok(Signature { scheme, bytes })) => {
+                let introduction = Introduction {
+                    fields,
+                    chain: trust.chain().iter().map(|one| one.to_vec()).collect(),
+                    scheme,
+                    signature: bytes,
+                };
+                let _ = report.send(Outcome::Signed(introduction)).await;
+                return;
+            }
+            Ok(Err(error)) => {
+                tracing::error!(error = %Chain(&error), "cannot sign the introduction; trying again");
+                tokio::time::sleep(SIGN_PAUSE).await;
+            }
+            Err(_) => return,
+        }
+    }
+}
+
+/// Asks trust about a peer's introduction. A hostile chain occupies one worker, never the loop.
+pub(super) async fn verify(
+    trust: Trust,
+    link: LinkId,
+    introduction: Introduction,
+    report: mpsc::Sender<Outcome>,
+) {
+    let verified = spawn_blocking(move || {
+        let Introduction {
+            fields,
+            chain,
+            scheme,
+            signature,
+        } = &introduction;
+        let chain: Vec<_> = chain
+            .iter()
+            .map(|one| CertificateDer::from(one.as_slice()))
+            .collect();
+        let signature = Signature {
+            scheme: *scheme,
+            bytes: signature.clone(),
+        };
+        match trust.verify_introduction(fields, &chain, &signature, wall_clock()) {
+            Ok(verified) => Ok(verified),
+            Err(error) => {
+                tracing::warn!(error = %Chain(&error), "an introduction is refused");
+                Err(tls::certificate_code(&error))
+            }
+        }
+    });
+    if let Ok(verified) = verified.await {
+        let _ = report.send(Outcome::Verified(link, verified)).await;
+    }
+}
