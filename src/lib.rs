@@ -74,6 +74,7 @@ pub mod time;
 pub mod wire;
 
 pub mod seal;
+pub mod simulation;
 pub mod swim;
 pub mod trust;
 

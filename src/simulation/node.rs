@@ -1,0 +1,153 @@
+//! One node of the virtual network: its [`Membership`], its condition, and what it was last seen to believe.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use super::chance::Chance;
+use super::run::Input;
+use super::stream::EndId;
+use crate::admission::LinkId;
+use crate::member::{MemberState, MemberVersion};
+use crate::membership::{ContactPoint, Membership, Options};
+use crate::time::Timestamp;
+use crate::trust::Trust;
+
+/// A node of the virtual network: its place in the order of adding, from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub(super) u32);
+
+impl NodeId {
+    /// The place as an index.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What outlives a crash.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) options: Options,
+    pub(super) trust: Option<Trust>,
+    pub(super) contacts: Vec<ContactPoint>,
+    /// How often it was started.
+    pub(super) lives: u32,
+    /// For its datagrams on their way.
+    pub(super) udp: Chance,
+    /// For its connections' segments on their way.
+    pub(super) tcp: Chance,
+    pub(super) process: Option<Process>,
+}
+
+/// One life of a node.
+#[derive(Debug)]
+pub(super) struct Process {
+    pub(super) membership: Membership,
+    pub(super) links: BTreeMap<LinkId, EndId>,
+    accepted: u64,
+    /// When the machine wants to be woken.
+    pub(super) wakeup: Option<Timestamp>,
+    /// When the queue will see to it: no later than `wakeup`.
+    pub(super) timer: Option<Timestamp>,
+    /// While it stands still: what has arrived since.
+    pub(super) inbox: Option<Inbox>,
+    pub(super) view: View,
+    /// It has left, or cannot go on: it stops once its outputs are drained.
+    pub(super) is_ending: bool,
+}
+
+/// What waits for a node that stands still.
+#[derive(Debug, Default)]
+pub(super) struct Inbox {
+    pub(super) inputs: Vec<Input>,
+    datagram_bytes: usize,
+}
+
+impl Inbox {
+    /// Takes an input. A full receive buffer keeps the oldest datagrams and drops the newest, as the kernel's does.
+    pub(super) fn push(&mut self, input: Input, receive_buffer: usize) {
+        if let Input::Datagram { payload, .. } = &input {
+            let bytes = payload.len() + DATAGRAM_OVERHEAD;
+            if self.datagram_bytes + bytes > receive_buffer {
+                return;
+            }
+            self.datagram_bytes += bytes;
+        }
+        self.inputs.push(input);
+    }
+}
+
+/// What the kernel counts against a receive buffer besides the payload: measured with datagrams of 400 bytes on Linux.
+const DATAGRAM_OVERHEAD: usize = 404;
+
+impl Node {
+    pub(super) const fn addr(&self) -> SocketAddr {
+        self.options.local.advertised
+    }
+
+    pub(super) fn name(&self) -> &str {
+        self.options.local.id.as_str()
+    }
+}
+
+impl Process {
+    pub(super) fn new(membership: Membership) -> Self {
+        Self {
+            membership,
+            links: BTreeMap::new(),
+            accepted: 0,
+            wakeup: None,
+            timer: None,
+            inbox: None,
+            view: View::default(),
+            is_ending: false,
+        }
+    }
+
+    /// Names an accepted connection.
+    pub(super) fn accept(&mut self, end: EndId) -> LinkId {
+        let link = LinkId::accepted(self.accepted);
+        self.accepted += 1;
+        self.links.insert(link, end);
+        link
+    }
+}
+
+/// What a node's events add up to: the state of every other node, by place.
+#[derive(Debug, Default)]
+pub(super) struct View {
+    held: Vec<Option<Held>>,
+    live: usize,
+}
+
+/// What is held of one member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    pub(super) version: MemberVersion,
+    pub(super) since: Timestamp,
+}
+
+impl View {
+    pub(super) fn get(&self, subject: NodeId) -> Option<Held> {
+        self.held.get(subject.index()).copied().flatten()
+    }
+
+    pub(super) fn set(&mut self, subject: NodeId, held: Held) {
+        if self.held.len() <= subject.index() {
+            self.held.resize(subject.index() + 1, None);
+        }
+        let is_live = |held: Held| usize::from(held.version.state.is_live());
+        let before = self.held[subject.index()].replace(held);
+        self.live = self.live + is_live(held) - before.map_or(0, is_live);
+    }
+
+    /// How many members are held alive or suspect.
+    pub(super) const fn live(&self) -> usize {
+        self.live
+    }
+
+    pub(super) fn holds_alive(&self, subject: NodeId) -> bool {
+        self.get(subject)
+            .is_some_and(|held| held.version.state == MemberState::Alive)
+    }
+}

@@ -1,0 +1,72 @@
+//! What a virtual network is like: [`NetworkOptions`], and nodes for those who need nothing special.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::rule::{Latency, Link};
+use crate::admission::DialBack;
+use crate::member::{MemberId, Role};
+use crate::membership::{LocalMember, Options};
+use crate::swim::Params;
+use crate::time::Timestamp;
+
+/// What a virtual network is like.
+#[derive(Clone, Debug)]
+pub struct NetworkOptions {
+    /// The time at which every run starts. Certificates must be valid then.
+    pub start: Timestamp,
+    /// What every directed link is like, unless it is given its own.
+    pub link: Link,
+    /// How long a dial waits for an answer.
+    pub connect_timeout: Duration,
+    /// How long the path may be cut before a connection dies at both ends.
+    pub stream_timeout: Duration,
+    /// How long a node that leaves waits for others to acknowledge it.
+    pub leave_timeout: Duration,
+    /// What a node that stands still can keep of the datagrams that arrive, in bytes.
+    pub receive_buffer: usize,
+    /// How long a signature or a verification takes.
+    pub signing: Latency,
+    /// Whether the transcript lists datagrams.
+    pub list_datagrams: bool,
+}
+
+impl Default for NetworkOptions {
+    /// A quiet local network with Zeebe's receive buffer of 1 MiB.
+    fn default() -> Self {
+        Self {
+            start: Timestamp::from_secs(1_800_000_000),
+            link: Link::LAN,
+            connect_timeout: Duration::from_secs(5),
+            stream_timeout: Duration::from_secs(20),
+            leave_timeout: Duration::from_secs(5),
+            receive_buffer: 1024 * 1024,
+            signing: Latency {
+                min: Duration::from_micros(200),
+                max: Duration::from_millis(2),
+            },
+            list_datagrams: false,
+        }
+    }
+}
+
+/// A plaintext node with default settings: member id and address made of `number`, 10.0.0.0:26502 and on.
+#[must_use]
+pub fn plain_options(number: u32) -> Options {
+    let [_, b, c, d] = number.to_be_bytes();
+    Options {
+        local: LocalMember {
+            id: MemberId::new(&number.to_string()).expect("digits"),
+            role: Role::Broker,
+            advertised: SocketAddr::from(([10, b, c, d], 26_502)),
+            udp: true,
+        },
+        cluster: "zeebe-cluster".to_owned(),
+        cluster_id: None,
+        certificate: None,
+        params: Params::lan(),
+        handshake_timeout: Duration::from_secs(10),
+        dial_back: DialBack::Any,
+        join_retry_refused: false,
+    }
+}

@@ -1,0 +1,234 @@
+//! The loop: take the next occurrence, hand it to its node, do what the node asks for, check what must hold.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::invariants::Violation;
+use super::network::Network;
+use super::node::NodeId;
+use super::stream::{ConnectionId, EndId, Segment};
+use crate::admission::{LinkChange, LinkId};
+use crate::membership::{ContactPoint, Output};
+use crate::time::Timestamp;
+use crate::trust::VerifiedIntroduction;
+use crate::wire::hello::Introduction;
+use crate::wire::refusal::Code;
+
+/// Something that is going to happen.
+#[derive(Debug)]
+pub(super) enum Occurrence {
+    /// A node is given something.
+    Input(NodeId, Input),
+    /// A segment reaches one end of a connection.
+    Segment(EndId, Segment),
+    /// A dial has waited long enough.
+    ConnectTimeout(ConnectionId),
+    /// A connection whose path is cut since this time has waited long enough.
+    StreamTimeout(ConnectionId, Timestamp),
+}
+
+/// What a node is given. While it stands still, this waits.
+#[derive(Debug)]
+pub(super) enum Input {
+    /// A datagram.
+    Datagram {
+        from: SocketAddr,
+        payload: Box<[u8]>,
+    },
+    /// A connection is gone, or never came to be.
+    LinkLost(EndId, Option<Code>),
+    /// A dial to an address where nobody is.
+    NobodyThere { life: u32, link: LinkId },
+    /// A contact point's addresses.
+    Resolved {
+        life: u32,
+        point: ContactPoint,
+        addrs: Vec<SocketAddr>,
+    },
+    /// A segment of a connection.
+    Segment(EndId, Segment),
+    /// An introduction is signed.
+    Signed {
+        life: u32,
+        introduction: Box<Introduction>,
+    },
+    /// It may be time.
+    Timer,
+    /// An introduction is verified, or not.
+    Verified {
+        life: u32,
+        link: LinkId,
+        outcome: Result<Box<VerifiedIntroduction>, Code>,
+    },
+}
+
+impl Network {
+    /// Lets time pass.
+    ///
+    /// # Errors
+    ///
+    /// The first [`Violation`] of what must always hold; the run stops there and stays there.
+    pub fn run_for(&mut self, duration: Duration) -> Result<(), Violation> {
+        self.run_to(self.now + duration)
+    }
+
+    /// Lets time pass until `is_done`, which is asked every `step`, or until `limit` has passed: when it was so, at most one
+    /// `step` late, or `None`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Network::run_for`].
+    pub fn run_until(
+        &mut self,
+        limit: Duration,
+        step: Duration,
+        is_done: impl Fn(&Self) -> bool,
+    ) -> Result<Option<Duration>, Violation> {
+        let start = self.now;
+        while !is_done(self) {
+            if self.now >= start + limit {
+                return Ok(None);
+            }
+            self.run_to((self.now + step).min(start + limit))?;
+        }
+        Ok(Some(self.now.saturating_since(start)))
+    }
+
+    fn run_to(&mut self, end: Timestamp) -> Result<(), Violation> {
+        while let Some((at, occurrence)) = self.next(end) {
+            self.now = at;
+            self.happen(occurrence);
+        }
+        if self.violation.is_none() {
+            self.now = end;
+            self.audit_one_node();
+        }
+        self.violation.clone().map_or(Ok(()), Err)
+    }
+
+    fn next(&mut self, end: Timestamp) -> Option<(Timestamp, Occurrence)> {
+        if self.violation.is_some() {
+            return None;
+        }
+        self.queue.pop(end)
+    }
+
+    fn happen(&mut self, occurrence: Occurrence) {
+        match occurrence {
+            Occurrence::ConnectTimeout(connection) => self.connect_timeout(connection),
+            Occurrence::Input(node, input) => self.give(node, input),
+            Occurrence::Segment(end, segment) => self.segment_arrived(end, segment),
+            Occurrence::StreamTimeout(connection, since) => self.stream_timeout(connection, since),
+        }
+    }
+
+    /// Hands an input to a node, or keeps it while the node stands still.
+    pub(super) fn give(&mut self, node: NodeId, input: Input) {
+        let receive_buffer = self.options.receive_buffer;
+        let Some(process) = &mut self.nodes[node.index()].process else {
+            return;
+        };
+        match &mut process.inbox {
+            Some(_) if matches!(input, Input::Timer) => process.timer = None,
+            Some(inbox) => inbox.push(input, receive_buffer),
+            None => self.take_in(node, input),
+        }
+    }
+
+    fn take_in(&mut self, node: NodeId, input: Input) {
+        let now = self.now;
+        let lives = self.nodes[node.index()].lives;
+        let Some(process) = &mut self.nodes[node.index()].process else {
+            return;
+        };
+        let membership = &mut process.membership;
+        match input {
+            Input::Datagram { from, payload } => {
+                self.transcript.delivered(now, node, &payload);
+                // What is refused changed nothing, and the machine has counted it.
+                let _ = membership.handle_datagram(now, from, &payload);
+            }
+            Input::LinkLost(end, failure) => self.link_lost(end, failure),
+            Input::NobodyThere { life, link } if life == lives => {
+                membership.handle_link(now, link, LinkChange::Failed(Code::Unreachable));
+            }
+            Input::Resolved { life, point, addrs } if life == lives => {
+                membership.handle_resolved(now, &point, &addrs);
+            }
+            Input::Segment(end, segment) => self.take_segment(end, segment),
+            Input::Signed { life, introduction } if life == lives => {
+                membership.handle_signed(now, *introduction);
+            }
+            Input::Timer => {
+                process.timer = None;
+                if process.wakeup.is_some_and(|at| at <= now) {
+                    membership.handle_timeout(now);
+                }
+            }
+            Input::Verified {
+                life,
+                link,
+                outcome,
+            } if life == lives => {
+                membership.handle_verified(now, link, outcome.map(|verified| *verified));
+            }
+            Input::NobodyThere { .. }
+            | Input::Resolved { .. }
+            | Input::Signed { .. }
+            | Input::Verified { .. } => {}
+        }
+        self.settle(node);
+    }
+
+    /// Does what a node asks for, until it has nothing left to ask.
+    pub(super) fn settle(&mut self, node: NodeId) {
+        self.note_issued(node);
+        while let Some(process) = &mut self.nodes[node.index()].process {
+            match process.membership.poll_output() {
+                Output::Wait(wakeup) => {
+                    process.wakeup = wakeup.map(|wakeup| wakeup.at);
+                    break;
+                }
+                output => self.carry_out(node, output),
+            }
+        }
+        self.datagrams_go_to_members_only(node);
+        self.set_timer(node);
+        let process = self.nodes[node.index()].process.as_ref();
+        if process.is_some_and(|process| process.is_ending) {
+            self.remark(Some(node), "stops");
+            self.end(node);
+        }
+    }
+
+    /// Sees to it that the node is woken. A timer that comes too early asks again; one that would come too late is joined by
+    /// another.
+    fn set_timer(&mut self, node: NodeId) {
+        let Some(process) = &mut self.nodes[node.index()].process else {
+            return;
+        };
+        if let Some(at) = process.wakeup
+            && process.timer.is_none_or(|timer| timer > at)
+        {
+            process.timer = Some(at);
+            self.queue
+                .push(at.max(self.now), Occurrence::Input(node, Input::Timer));
+        }
+    }
+
+    fn carry_out(&mut self, node: NodeId, output: Output) {
+        match output {
+            Output::Close(link) => self.close(node, link),
+            Output::Event(event) => self.on_event(node, event),
+            Output::Open { link, addr } => self.dial(node, link, addr),
+            Output::Resolve(point) => self.resolve(node, point),
+            Output::Send(link, frame) => self.send_frame(node, link, &frame),
+            Output::SignIntroduction(fields) => self.sign(node, fields),
+            Output::Transmit { to, payload } => self.transmit(node, to, payload),
+            Output::VerifyIntroduction { link, introduction } => {
+                self.verify(node, link, &introduction);
+            }
+            Output::Wait(_) => {}
+        }
+    }
+}

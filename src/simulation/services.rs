@@ -1,0 +1,89 @@
+//! What a node's driver does for it besides sockets: looking up names, signing, verifying.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::network::Network;
+use super::node::NodeId;
+use super::run::{Input, Occurrence};
+use crate::admission::LinkId;
+use crate::membership::ContactPoint;
+use crate::transport::tls::certificate_code;
+use crate::trust::{Signature, Trust};
+use crate::wire::hello::Introduction;
+
+impl Network {
+    /// Contact points are addresses here; a host name resolves to nothing.
+    pub(super) fn resolve(&mut self, node: NodeId, point: ContactPoint) {
+        let addr = point
+            .host
+            .parse::<IpAddr>()
+            .map(|ip| SocketAddr::new(ip, point.port));
+        let input = Input::Resolved {
+            life: self.nodes[node.index()].lives,
+            addrs: addr.into_iter().collect(),
+            point,
+        };
+        self.queue.push(self.now, Occurrence::Input(node, input));
+    }
+
+    pub(super) fn sign(&mut self, node: NodeId, fields: Vec<u8>) {
+        let trust = self.trust(node);
+        let signature = trust
+            .sign_introduction(&fields)
+            .expect("a key in memory signs");
+        let introduction = Introduction {
+            fields,
+            chain: trust
+                .chain()
+                .iter()
+                .map(|certificate| certificate.to_vec())
+                .collect(),
+            scheme: signature.scheme,
+            signature: signature.bytes,
+        };
+        let input = Input::Signed {
+            life: self.nodes[node.index()].lives,
+            introduction: Box::new(introduction),
+        };
+        self.later(node, input);
+    }
+
+    pub(super) fn verify(&mut self, node: NodeId, link: LinkId, introduction: &Introduction) {
+        let chain: Vec<_> = introduction
+            .chain
+            .iter()
+            .map(|der| der.as_slice().into())
+            .collect();
+        let signature = Signature {
+            scheme: introduction.scheme,
+            bytes: introduction.signature.clone(),
+        };
+        let verified = self.trust(node).verify_introduction(
+            &introduction.fields,
+            &chain,
+            &signature,
+            self.now,
+        );
+        let input = Input::Verified {
+            life: self.nodes[node.index()].lives,
+            link,
+            outcome: verified
+                .map(Box::new)
+                .map_err(|error| certificate_code(&error)),
+        };
+        self.later(node, input);
+    }
+
+    fn later(&mut self, node: NodeId, input: Input) {
+        let delay = self.signing.latency(self.options.signing);
+        self.queue
+            .push(self.now + delay, Occurrence::Input(node, input));
+    }
+
+    pub(super) fn trust(&self, node: NodeId) -> &Trust {
+        self.nodes[node.index()]
+            .trust
+            .as_ref()
+            .expect("only nodes with TLS ask for signatures")
+    }
+}
