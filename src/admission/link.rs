@@ -43,7 +43,6 @@ impl fmt::Display for LinkId {
 pub struct ProvenLink(LinkId);
 
 impl ProvenLink {
-    #[expect(dead_code, reason = "made by the connections that come next")]
     pub(super) const fn new(link: LinkId) -> Self {
         Self(link)
     }

@@ -1,33 +1,81 @@
-//! [`Admission`]: connections from raw to proven, and who is let into the cluster.
+//! [`Admission`]: connections from raw to proven, and who is let into the cluster. Sans-I/O.
 //!
 //! | module | owns |
 //! |---|---|
 //! | `link` | names of connections, and what the driver reports of them |
 //! | `options` | what a node decides, and what it shows of itself |
 //! | `action` | what admission asks of its parent |
+//! | `connection` | one connection from raw to proven |
+//! | `introductions` | the ones verified, and the ones that wait to be |
+//! | `local` | this node, and what it demands of every hello |
+//! | `handshake` | what follows from each step of a connection, by what it is for |
+//! | `joiner` | our own attempts to join |
+//! | `acceptor` | those who want to join through us |
+//! | `ending` | how connections end, and what follows for whom |
+//! | `deadlines` | at most one for each thing that may take too long |
+//!
+//! One join, both ends proven before anything else passes:
+//!
+//! ```text
+//! joiner J                                     contact C
+//!   |==== 1st connection, purpose join ==========>|   see `connection`
+//!   |---- JoinRequest{join id, record} ---------->|   the parent judges the id; an older life's address may be asked
+//!   |<=== 2nd connection, purpose dial-back ======|   to the address J advertises; both ends must be those of the 1st
+//!   |<--- JoinAccept{keys}, pages ----------------|   the first secret that passes
+//!   |---- JoinDone{keys}, pages ----------------->|   J is joined; C commits
+//! ```
+//!
+//! What is true always: nothing secret is sent but on a [`ProvenLink`]; every table is bounded and every wait has a
+//! deadline; an exchange that ends early leaves nothing behind at either end. Left to the parent: the view, the keys, and
+//! which refusal ends the process.
+//!
+//! Departures from the first plan of this exchange, and why, are in `docs/PROTOCOL.md`.
 
+mod acceptor;
 mod action;
+mod connection;
+mod deadlines;
+mod ending;
+mod handshake;
+mod introductions;
+mod joiner;
 mod link;
+mod local;
 mod options;
+#[cfg(test)]
+mod tests;
 
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
-use std::time::Duration;
 
+pub use acceptor::{
+    ASK_TIMEOUT, DIAL_BACK_TIMEOUT, DIAL_BACKS_MAX, PENDING_MAX, PENDING_PER_SOURCE_MAX,
+    PENDING_TIMEOUT,
+};
 pub use action::{Action, JoinOutcome, JoinVerdict, Peer, Refusal};
+pub use connection::UNPROVEN_LEN_MAX;
+pub use handshake::UNPROVEN_MAX;
+pub use introductions::{INTRODUCTIONS_MAX, VERIFICATIONS_MAX};
+pub use joiner::{ANSWER_TIMEOUT, ATTEMPTS_MAX, RETRIES_MAX};
 pub use link::{LinkChange, LinkId, Opened, ProvenLink};
 pub use options::{Credentials, DialBack, Identity, Options};
+
+use acceptor::Acceptor;
+use connection::Connection;
+use deadlines::Deadlines;
+use ending::End;
+use introductions::Introductions;
+use joiner::Joiner;
+use local::Local;
 
 use crate::member::MemberId;
 use crate::seal::Secrets;
 use crate::time::Timestamp;
 use crate::trust::VerifiedIntroduction;
-use crate::wire::frame::{Frame, WireKey};
+use crate::wire::frame::Frame;
 pub use crate::wire::hello::Channel;
-use crate::wire::hello::JoinId;
+use crate::wire::hello::{JoinId, Purpose};
 use crate::wire::refusal::Code;
-
-/// How long the address of an older life is asked whether anybody is still there.
-pub const ASK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A frame that breaks the protocol. The peer is at fault; the refusal and the end of the connection are queued as actions
 /// already. Log it.
@@ -40,25 +88,84 @@ pub struct FrameError {
     pub code: Code,
 }
 
-/// All connections of one node.
+/// All connections of one node. See the [module documentation](self).
 ///
-/// Inputs are `handle_*`; after any input or command, drain [`Admission::poll`].
+/// * **Inputs**: `handle_*`. **Commands**: the rest of what takes `&mut self`.
+/// * After any of them, drain [`Admission::poll`]; queries among the actions are answered by commands, at once.
+/// * `now` comes first and never goes back.
 #[derive(Debug)]
-pub struct Admission {}
+pub struct Admission {
+    local: Local,
+    secrets: Secrets,
+    links: BTreeMap<LinkId, Link>,
+    introductions: Introductions,
+    joiner: Joiner,
+    acceptor: Acceptor,
+    deadlines: Deadlines<Timer>,
+    actions: VecDeque<Action>,
+    dialed: u64,
+}
+
+/// One connection, and why we have it.
+#[derive(Debug)]
+struct Link {
+    role: Role,
+    addr: SocketAddr,
+    /// None while it is dialled.
+    connection: Option<Connection>,
+    /// Whether frames of all kinds may pass: it was reported as proven.
+    is_usable: bool,
+}
+
+/// Why we have a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Role {
+    /// The peer dialled; its hello says what for.
+    Accepted,
+    /// To learn whether an older life of a joiner is still there.
+    Ask(JoinId),
+    /// To join.
+    Attempt(JoinId),
+    /// To meet a joiner where it says it is.
+    DialBack(JoinId),
+    /// To talk to this member.
+    Member(MemberId),
+}
+
+/// What a deadline is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    Link(LinkId),
+    Pending(JoinId),
+}
 
 // Inputs.
 impl Admission {
-    /// A node without connections. It answers nobody before [`Admission::set_identity`].
+    /// A node without connections. It lets nobody in before [`Admission::set_identity`].
     #[must_use]
     pub fn new(options: Options, secrets: Secrets) -> Self {
-        let _ = (options, secrets);
-        todo!()
+        Self {
+            local: Local::new(options),
+            secrets,
+            links: BTreeMap::new(),
+            introductions: Introductions::default(),
+            joiner: Joiner::default(),
+            acceptor: Acceptor::default(),
+            deadlines: Deadlines::new(),
+            actions: VecDeque::new(),
+            dialed: 0,
+        }
     }
 
-    /// A connection has come up, could not be opened, or is gone.
+    /// A connection has come up, could not be opened, or is gone. One that is unknown here, or no longer, is ignored.
     pub fn handle_link(&mut self, now: Timestamp, link: LinkId, change: LinkChange) {
-        let _ = (now, link, change);
-        todo!()
+        match change {
+            LinkChange::Closed(code) | LinkChange::Failed(code) => {
+                self.end(now, link, End::Lost(code));
+            }
+            LinkChange::Opened(opened) if link.is_dialed() => self.dialed(now, link, opened),
+            LinkChange::Opened(opened) => self.accepted(now, link, opened),
+        }
     }
 
     /// A frame has come. Returns it if it is the parent's: on a connection reported [`Action::Proven`], or a page after
@@ -66,115 +173,105 @@ impl Admission {
     ///
     /// # Errors
     ///
-    /// [`FrameError`] when the peer breaks the protocol.
+    /// [`FrameError`] when the peer breaks the protocol; the connection is being closed.
     pub fn handle_frame(
         &mut self,
         now: Timestamp,
         link: LinkId,
         frame: Frame,
     ) -> Result<Option<Frame>, FrameError> {
-        let _ = (now, link, frame);
-        todo!()
+        let name = frame.name();
+        match self.take_frame(now, link, frame) {
+            Ok(frame) => Ok(frame),
+            Err(code) => {
+                self.refuse(now, link, code);
+                match code {
+                    Code::ProtocolViolation => Err(FrameError { frame: name, code }),
+                    _ => Ok(None),
+                }
+            }
+        }
     }
 
-    /// An introduction was verified or not.
+    /// The introduction of [`Action::Verify`] was verified, or not: then the code says why.
     pub fn handle_verified(
         &mut self,
         now: Timestamp,
         link: LinkId,
         outcome: Result<VerifiedIntroduction, Code>,
     ) {
-        let _ = (now, link, outcome);
-        todo!()
+        if let Some(outcome) = self.introductions.finish(link, outcome)
+            && let Err(code) = self.verified(now, link, outcome)
+        {
+            self.refuse(now, link, code);
+        }
+        self.start_verifications();
     }
 
     /// Deadlines have passed.
     pub fn handle_timeout(&mut self, now: Timestamp) {
-        let _ = now;
-        todo!()
+        while let Some(timer) = self.deadlines.pop(now) {
+            match timer {
+                Timer::Link(link) => self.link_expired(now, link),
+                Timer::Pending(join) => self.pending_expired(now, join),
+            }
+        }
     }
 }
 
-// Commands.
+// Commands. Those on joins are in `joiner` and `acceptor`.
 impl Admission {
-    /// Sets what this node shows of itself. With another generation, every connection of the former life is closed and every
+    /// Sets what this node shows of itself. With another generation every connection of the former life is closed, and every
     /// join under way ends with [`JoinOutcome::Retry`].
     pub fn set_identity(&mut self, now: Timestamp, identity: Identity) {
-        let _ = (now, identity);
-        todo!()
+        let former = self.local.identity.as_ref().map(|held| held.generation);
+        if former.is_some_and(|former| former != identity.generation) {
+            self.retry_all_joins(now, identity.generation);
+            self.end_all(now);
+        }
+        self.local.identity = Some(identity);
     }
 
-    /// Sets the ids of the gossip keys held, which every hello carries.
+    /// Sets the ids of the gossip keys held, which every hello carries; none without TLS.
     pub fn set_key_ids(&mut self, key_ids: Vec<u64>) {
-        let _ = key_ids;
-        todo!()
+        self.local.key_ids = key_ids;
     }
 
-    /// Refuses everybody from now on.
-    pub fn set_leaving(&mut self) {
-        todo!()
+    /// Lets nobody in from now on; those who are about to join are refused.
+    pub fn set_leaving(&mut self, now: Timestamp) {
+        self.local.is_leaving = true;
+        self.refuse_all_joins(now, Code::Leaving);
     }
 
     /// Forgets what was verified: the truststore has changed. Connections stay.
     pub fn forget_introductions(&mut self) {
-        todo!()
-    }
-
-    /// Joins through the node at `addr`. [`Action::JoinEnded`] says what came of it. Several attempts may run at once, one to
-    /// an address.
-    pub fn join(&mut self, now: Timestamp, addr: SocketAddr) {
-        let _ = (now, addr);
-        todo!()
-    }
-
-    /// The last page of [`Action::Accepted`] is judged: tells the contact. Pages of our own view may be sent next. `keys` are
-    /// those we held before, if others hold them too.
-    pub fn join_done(&mut self, now: Timestamp, join: JoinId, keys: Vec<WireKey>) {
-        let _ = (now, join, keys);
-        todo!()
+        self.introductions.clear();
     }
 
     /// Dials a fellow member. [`Action::Proven`] or [`Action::DialFailed`] follows.
     pub fn dial_member(&mut self, now: Timestamp, id: &MemberId, addr: SocketAddr) -> LinkId {
-        let _ = (now, id, addr);
-        todo!()
+        self.dial(now, addr, Role::Member(id.clone()), Purpose::Member)
     }
 
-    /// Answers [`Action::JudgeMember`].
-    pub fn answer_member(&mut self, now: Timestamp, link: LinkId, is_held: bool) {
-        let _ = (now, link, is_held);
-        todo!()
-    }
-
-    /// Answers [`Action::JudgeJoin`].
-    pub fn answer_join(&mut self, now: Timestamp, join: JoinId, verdict: JoinVerdict) {
-        let _ = (now, join, verdict);
-        todo!()
-    }
-
-    /// Answers [`Action::Accept`]: hands the keys and the view to a joiner, the active key and then the last page closing it.
-    pub fn accept(&mut self, now: Timestamp, join: JoinId, keys: Vec<WireKey>, pages: Vec<Frame>) {
-        let _ = (now, join, keys, pages);
-        todo!()
-    }
-
-    /// Closes a connection: says why if there is a reason to refuse the peer, or goodbye.
-    pub fn close(&mut self, link: LinkId, code: Option<Code>) {
-        let _ = (link, code);
-        todo!()
+    /// Closes a connection: with a refusal, or with goodbye.
+    pub fn close(&mut self, now: Timestamp, link: LinkId, code: Option<Code>) {
+        match code {
+            Some(code) => self.refuse(now, link, code),
+            None => self.end(now, link, End::Bye(Code::Unreachable)),
+        }
     }
 }
 
-// Output and views.
+// Output.
 impl Admission {
     /// The next thing to do; `None` when there is nothing left.
     pub fn poll(&mut self) -> Option<Action> {
-        todo!()
+        self.actions.pop_front()
     }
 
     /// When to call [`Admission::handle_timeout`].
     #[must_use]
     pub fn next_timeout(&self) -> Option<Timestamp> {
-        todo!()
+        self.deadlines.next()
     }
 }

@@ -262,7 +262,7 @@ impl Membership {
                 self.stage = Stage::Leaving;
                 self.leave_by = Some(deadline);
                 self.contacts.stop();
-                self.admission.set_leaving();
+                self.admission.set_leaving(now);
                 self.swim.leave(now);
             }
             Stage::Signing => self.finish_leave(0),

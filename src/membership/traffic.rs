@@ -114,7 +114,7 @@ impl Membership {
 
     pub(super) fn close_link(&mut self, now: Timestamp, link: LinkId) {
         self.on_link_gone(now, link, true);
-        self.admission.close(link, None);
+        self.admission.close(now, link, None);
     }
 
     pub(super) fn close_links_to(&mut self, now: Timestamp, id: &MemberId) {
@@ -236,7 +236,8 @@ impl Membership {
     ) -> Result<(), FrameError> {
         if done.is_err() {
             self.on_link_gone(now, link, true);
-            self.admission.close(link, Some(Code::ProtocolViolation));
+            self.admission
+                .close(now, link, Some(Code::ProtocolViolation));
         }
         done
     }

@@ -1,0 +1,480 @@
+//! Those who want to join through us.
+//!
+//! A joiner is proven before it may ask; what it asks for waits here, bounded, until it was dialled back and met. Nothing
+//! of the view has passed until then.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use super::action::{Action, JoinVerdict, Peer};
+use super::ending::End;
+use super::link::{LinkId, ProvenLink};
+use super::options::DialBack;
+use super::{Admission, Role, Timer};
+use crate::member::{Generation, MemberRecord, Standing};
+use crate::time::Timestamp;
+use crate::wire::frame::{Frame, WireKey};
+use crate::wire::hello::{Hello, JoinId, KEY_IDS_MAX, Purpose};
+use crate::wire::refusal::Code;
+use crate::wire::update::decode_record;
+
+/// The most joins pending; further joiners are told when to come back.
+pub const PENDING_MAX: usize = 64;
+/// The most joins pending from one address.
+pub const PENDING_PER_SOURCE_MAX: usize = 4;
+/// The most dial-backs under way, one of them to a source; further ones wait their turn.
+pub const DIAL_BACKS_MAX: usize = 16;
+/// How long a join may be pending, from request to accept and from accept to done.
+pub const PENDING_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a dial-back may take.
+pub const DIAL_BACK_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the address of an older life is asked whether anybody is still there.
+pub const ASK_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// When the first who finds no room is told to come back: by then some joins are through.
+const BUSY_MIN: Duration = Duration::from_millis(50);
+/// The others are told to come this much later each, so that they do not come all at once.
+const BUSY_STEP: Duration = Duration::from_millis(2);
+/// But no later than this.
+const BUSY_MAX: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Default)]
+pub(super) struct Acceptor {
+    pending: BTreeMap<JoinId, Pending>,
+    /// Those that wait to be dialled back, in order.
+    queue: VecDeque<JoinId>,
+    /// When the last one who found no room was told to come.
+    booked: Timestamp,
+}
+
+#[derive(Debug)]
+struct Pending {
+    link: ProvenLink,
+    peer: Peer,
+    record: MemberRecord,
+    encoded: Vec<u8>,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The parent judges the id.
+    Judged,
+    /// An older life's address is asked.
+    Asking(LinkId),
+    /// It waits to be dialled back.
+    Queued,
+    /// It is dialled back.
+    DialedBack(LinkId),
+    /// It was met; the parent hands out keys and view.
+    Met,
+    /// It has got them.
+    Accepted,
+}
+
+// Commands.
+impl Admission {
+    /// Answers [`Action::JudgeJoin`].
+    pub fn answer_join(&mut self, now: Timestamp, join: JoinId, verdict: JoinVerdict) {
+        if self.stage(join) != Some(Stage::Judged) {
+            return;
+        }
+        match verdict {
+            JoinVerdict::AskOldAddress(addr) => {
+                let link = self.dial(now, addr, Role::Ask(join), Purpose::Join);
+                self.set_stage(join, Stage::Asking(link));
+            }
+            JoinVerdict::GoOn => self.go_on(now, join),
+            JoinVerdict::Refuse(code) => self.refuse_join(now, join, code, None, None),
+            JoinVerdict::Retry(min) => self.send_back(now, join, min),
+        }
+    }
+
+    /// Answers [`Action::Accept`]: hands the keys, the active one first, and the view to a joiner. The last page has `last`
+    /// set.
+    pub fn accept(&mut self, now: Timestamp, join: JoinId, keys: Vec<WireKey>, pages: Vec<Frame>) {
+        if self.stage(join) != Some(Stage::Met) {
+            return;
+        }
+        let link = self.acceptor.pending[&join].link;
+        let keys = self.only_with_tls(keys);
+        self.send_secret(link, Frame::JoinAccept { join, keys });
+        for page in pages {
+            self.send_secret(link, page);
+        }
+        self.set_stage(join, Stage::Accepted);
+        self.deadlines
+            .set(Timer::Pending(join), now + PENDING_TIMEOUT);
+    }
+}
+
+// The request.
+impl Admission {
+    /// A frame from a joiner, which is proven.
+    pub(super) fn take_joiners_frame(
+        &mut self,
+        now: Timestamp,
+        link: LinkId,
+        frame: Frame,
+    ) -> Result<(), Code> {
+        match frame {
+            Frame::JoinRequest { join, record, .. } => self.take_request(now, link, join, record),
+            Frame::JoinDone { join, keys } => self.commit(link, join, keys),
+            _ => Err(Code::ProtocolViolation),
+        }
+    }
+
+    fn take_request(
+        &mut self,
+        now: Timestamp,
+        link: LinkId,
+        join: JoinId,
+        encoded: Vec<u8>,
+    ) -> Result<(), Code> {
+        let connection = self.links[&link].connection.as_ref().expect("it is open");
+        let proven = connection.proven().expect("only the proven may ask");
+        let peer = connection.peer().expect("proven by its hello");
+        let is_known = |(id, held): (&JoinId, &Pending)| *id == join || held.link == proven;
+        if self.acceptor.pending.iter().any(is_known) {
+            return Err(Code::ProtocolViolation);
+        }
+        let record = sound_record(&encoded, &peer).ok_or(Code::ProtocolViolation)?;
+        if self.acceptor.is_full_for(peer.addr.ip()) {
+            let after = self.acceptor.book(now);
+            self.end(now, link, End::busy(after));
+            return Ok(());
+        }
+        // From here on the pending join has the deadline.
+        self.deadlines.clear(Timer::Link(link));
+        self.deadlines
+            .set(Timer::Pending(join), now + PENDING_TIMEOUT);
+        let pending = Pending {
+            link: proven,
+            peer: peer.clone(),
+            record: record.clone(),
+            encoded,
+            stage: Stage::Judged,
+        };
+        self.acceptor.pending.insert(join, pending);
+        self.actions
+            .push_back(Action::JudgeJoin { join, peer, record });
+        Ok(())
+    }
+
+    fn send_back(&mut self, now: Timestamp, join: JoinId, min: Generation) {
+        let Some(Pending { link, .. }) = self.forget(join) else {
+            return;
+        };
+        let generation = min.get();
+        self.send_secret(link, Frame::JoinRetry { join, generation });
+        self.end(now, link.id(), End::Bye(Code::JoinFirst));
+    }
+}
+
+// An older life's address is asked.
+impl Admission {
+    /// Somebody answers there, proven. Another life of the same id: the joiner is one too many.
+    pub(super) fn old_address_answered(
+        &mut self,
+        now: Timestamp,
+        link: LinkId,
+        join: JoinId,
+        who: &Peer,
+    ) {
+        let newcomer = self
+            .acceptor
+            .pending
+            .get(&join)
+            .map(|pending| &pending.peer);
+        let is_in_use =
+            newcomer.is_some_and(|it| it.id == who.id && it.generation != who.generation);
+        if is_in_use && self.stage(join) == Some(Stage::Asking(link)) {
+            self.refuse_join(now, join, Code::MemberIdInUse, None, None);
+        }
+        self.end(now, link, End::Bye(Code::WrongMember));
+    }
+
+    /// Nobody answers there, or nobody who matters.
+    pub(super) fn old_address_silent(&mut self, now: Timestamp, link: LinkId, join: JoinId) {
+        if self.stage(join) == Some(Stage::Asking(link)) {
+            self.go_on(now, join);
+        }
+    }
+}
+
+// The dial-back.
+impl Admission {
+    /// Nothing speaks against the id: the joiner must be met where it says it is.
+    fn go_on(&mut self, now: Timestamp, join: JoinId) {
+        let Pending { peer, record, .. } = &self.acceptor.pending[&join];
+        let addr = record.addr;
+        let is_same_host = addr.ip().to_canonical() == peer.addr.ip().to_canonical();
+        let failed = |cause| (Code::DialBackFailed, cause, Some(addr));
+        let (code, cause, addr) = match self.local.options.dial_back {
+            _ if addr == self.local.options.advertised => failed(Some(Code::OwnAddress)),
+            DialBack::Off => return self.met(join),
+            // Not dialled at all, so there is no cause.
+            DialBack::SameHost if !is_same_host => failed(None),
+            DialBack::Any | DialBack::SameHost => {
+                self.set_stage(join, Stage::Queued);
+                self.acceptor.queue.push_back(join);
+                return self.dial_back(now);
+            }
+        };
+        self.refuse_join(now, join, code, cause, addr);
+    }
+
+    /// Dials back whoever waits, as far as there is room.
+    fn dial_back(&mut self, now: Timestamp) {
+        while let Some(join) = self.acceptor.next_to_dial_back() {
+            let addr = self.acceptor.pending[&join].record.addr;
+            let link = self.dial(now, addr, Role::DialBack(join), Purpose::DialBack(join));
+            self.set_stage(join, Stage::DialedBack(link));
+        }
+    }
+
+    /// Some roles may take less time than a handshake.
+    pub(super) fn dial_timeout(&self, role: &Role) -> Option<Duration> {
+        let handshake_timeout = self.local.options.handshake_timeout;
+        match role {
+            Role::Ask(_) => Some(handshake_timeout.min(ASK_TIMEOUT)),
+            Role::DialBack(_) => Some(handshake_timeout.min(DIAL_BACK_TIMEOUT)),
+            Role::Accepted | Role::Attempt(_) | Role::Member(_) => None,
+        }
+    }
+
+    /// What a dial-back echoes without TLS: the nonce that the joiner said on the first connection.
+    pub(super) fn joiners_nonce(&self, join: JoinId) -> Option<[u8; 32]> {
+        let pending = self
+            .acceptor
+            .pending
+            .get(&join)
+            .filter(|_| !self.local.options.tls)?;
+        let first = self.links.get(&pending.link.id())?.connection.as_ref()?;
+        Some(first.theirs()?.nonce)
+    }
+
+    /// Somebody answers at the advertised address, proven: it must be the very joiner.
+    pub(super) fn joiner_met(
+        &mut self,
+        now: Timestamp,
+        link: LinkId,
+        join: JoinId,
+        who: &Peer,
+        theirs: &Hello,
+    ) -> Result<(), Code> {
+        let pending = self.acceptor.pending.get(&join).ok_or(Code::NotPending)?;
+        let first = self.links[&pending.link.id()]
+            .connection
+            .as_ref()
+            .expect("it is open");
+        let ours = first.ours().expect("a proven peer was greeted");
+        let joiner = &pending.peer;
+        let is_joiner = who.id == joiner.id
+            && who.generation == joiner.generation
+            && who.introduction == joiner.introduction
+            && (self.local.options.tls || theirs.echo == Some(ours.nonce));
+        if !is_joiner {
+            return Err(Code::WrongMember);
+        }
+        self.ready(link);
+        self.met(join);
+        // It has served: the joiner reaches us, and we it.
+        self.end(now, link, End::Bye(Code::Unreachable));
+        Ok(())
+    }
+
+    /// The dial-back has come to nothing.
+    pub(super) fn dial_back_failed(
+        &mut self,
+        now: Timestamp,
+        link: LinkId,
+        join: JoinId,
+        cause: Code,
+    ) {
+        if self.stage(join) == Some(Stage::DialedBack(link)) {
+            let addr = self.acceptor.pending[&join].record.addr;
+            self.refuse_join(now, join, Code::DialBackFailed, Some(cause), Some(addr));
+        }
+        self.dial_back(now);
+    }
+
+    fn met(&mut self, join: JoinId) {
+        self.set_stage(join, Stage::Met);
+        let Pending { peer, record, .. } = &self.acceptor.pending[&join];
+        let (peer, record) = (peer.clone(), record.clone());
+        self.actions
+            .push_back(Action::Accept { join, peer, record });
+    }
+}
+
+// The end.
+impl Admission {
+    fn commit(&mut self, link: LinkId, join: JoinId, keys: Vec<WireKey>) -> Result<(), Code> {
+        let pending = self.acceptor.pending.get(&join);
+        let is_due =
+            pending.is_some_and(|held| held.link.id() == link && held.stage == Stage::Accepted);
+        let is_sound = keys.len() <= KEY_IDS_MAX && (keys.is_empty() || self.local.options.tls);
+        if !is_due || !is_sound {
+            return Err(Code::ProtocolViolation);
+        }
+        let Pending {
+            link,
+            peer,
+            encoded: record,
+            ..
+        } = self.forget(join).expect("just seen");
+        self.set_usable(link.id());
+        self.actions.push_back(Action::Committed {
+            join,
+            link,
+            peer,
+            record,
+            keys,
+        });
+        Ok(())
+    }
+
+    /// Tells a joiner why it is not let in; it is proven, so it may know the cause.
+    fn refuse_join(
+        &mut self,
+        now: Timestamp,
+        join: JoinId,
+        code: Code,
+        cause: Option<Code>,
+        address: Option<SocketAddr>,
+    ) {
+        let Some(Pending { link, .. }) = self.forget(join) else {
+            return;
+        };
+        self.send_secret(
+            link,
+            Frame::JoinRefused {
+                join,
+                code,
+                cause,
+                address,
+            },
+        );
+        let refusal = self.refusal(link.id(), code, cause, true);
+        self.actions.push_back(Action::Refused(refusal));
+        self.end(now, link.id(), End::Bye(code));
+    }
+
+    /// A joiner that was let in awaits no verdict any more, so only its connection is refused.
+    fn refuse_accepted(&mut self, now: Timestamp, join: JoinId, code: Code) {
+        if let Some(Pending { link, .. }) = self.forget(join) {
+            self.refuse(now, link.id(), code);
+        }
+    }
+
+    pub(super) fn refuse_all_joins(&mut self, now: Timestamp, code: Code) {
+        let joins: Vec<_> = self.acceptor.pending.keys().copied().collect();
+        for join in joins {
+            if self.stage(join) == Some(Stage::Accepted) {
+                self.refuse_accepted(now, join, code);
+            } else {
+                self.refuse_join(now, join, code, None, None);
+            }
+        }
+    }
+
+    /// A join was pending for too long.
+    pub(super) fn pending_expired(&mut self, now: Timestamp, join: JoinId) {
+        match self.stage(join) {
+            None => {}
+            Some(Stage::DialedBack(_)) => {
+                let addr = self.acceptor.pending[&join].record.addr;
+                let cause = Some(Code::HandshakeTimeout);
+                self.refuse_join(now, join, Code::DialBackFailed, cause, Some(addr));
+            }
+            Some(Stage::Accepted) => self.refuse_accepted(now, join, Code::HandshakeTimeout),
+            Some(Stage::Asking(_) | Stage::Judged | Stage::Met | Stage::Queued) => {
+                if let Some(Pending { link, .. }) = self.forget(join) {
+                    let after = self.acceptor.book(now);
+                    self.end(now, link.id(), End::busy(after));
+                }
+            }
+        }
+        self.dial_back(now);
+    }
+
+    /// The first connection of a joiner has ended: nothing was published, and nothing is left.
+    pub(super) fn joiner_gone(&mut self, now: Timestamp, link: LinkId) {
+        let mut pending = self.acceptor.pending.iter();
+        let join = pending
+            .find(|(_, held)| held.link.id() == link)
+            .map(|(join, _)| *join);
+        let Some(stage) = join
+            .and_then(|join| self.forget(join))
+            .map(|held| held.stage)
+        else {
+            return;
+        };
+        if let Stage::Asking(link) | Stage::DialedBack(link) = stage {
+            self.end(now, link, End::Bye(Code::NotPending));
+        }
+        self.dial_back(now);
+    }
+
+    fn forget(&mut self, join: JoinId) -> Option<Pending> {
+        self.deadlines.clear(Timer::Pending(join));
+        self.acceptor.queue.retain(|queued| *queued != join);
+        self.acceptor.pending.remove(&join)
+    }
+
+    fn stage(&self, join: JoinId) -> Option<Stage> {
+        Some(self.acceptor.pending.get(&join)?.stage)
+    }
+
+    fn set_stage(&mut self, join: JoinId, stage: Stage) {
+        let pending = self.acceptor.pending.get_mut(&join);
+        pending.expect("the join is pending").stage = stage;
+    }
+}
+
+impl Acceptor {
+    fn is_full_for(&self, source: IpAddr) -> bool {
+        let from_source = self
+            .pending
+            .values()
+            .filter(|held| held.peer.addr.ip() == source)
+            .count();
+        self.pending.len() >= PENDING_MAX || from_source >= PENDING_PER_SOURCE_MAX
+    }
+
+    /// When the next one who finds no room is to come back: one after the other.
+    fn book(&mut self, now: Timestamp) -> Duration {
+        let earliest = now + BUSY_MIN;
+        self.booked = (self.booked + BUSY_STEP).max(earliest).min(now + BUSY_MAX);
+        self.booked.saturating_since(now)
+    }
+
+    /// Takes out the first that waits and whose source is not dialled back already.
+    fn next_to_dial_back(&mut self) -> Option<JoinId> {
+        let dialed: Vec<_> = self
+            .pending
+            .values()
+            .filter(|held| matches!(held.stage, Stage::DialedBack(_)))
+            .map(|held| held.peer.addr.ip())
+            .collect();
+        let is_free = |join| !dialed.contains(&self.pending[join].peer.addr.ip());
+        let next = self.queue.iter().position(is_free)?;
+        if dialed.len() < DIAL_BACKS_MAX {
+            self.queue.remove(next)
+        } else {
+            None
+        }
+    }
+}
+
+/// The record a joiner shows, if it is its own and says that it is here.
+fn sound_record(encoded: &[u8], peer: &Peer) -> Option<MemberRecord> {
+    let record = decode_record(encoded).ok()?.to_record();
+    let is_sound = record.id == peer.id
+        && record.generation == peer.generation
+        && record.standing == Standing::Alive
+        && record.introduction == peer.introduction.map(|hash| hash.tag());
+    is_sound.then_some(record)
+}
