@@ -168,8 +168,8 @@ impl Membership {
                 }
                 merged
             }
-            Frame::Probe { probe, view } => {
-                self.swim.handle_contact(now, from.0.as_str(), from.1, view);
+            Frame::Probe { probe, .. } => {
+                self.swim.handle_contact(now, from.0.as_str(), from.1);
                 self.send(
                     link,
                     Frame::ProbeAck {
@@ -189,7 +189,7 @@ impl Membership {
                 Ok(())
             }
             Frame::Sync { key_ids, view } => {
-                self.swim.handle_contact(now, from.0.as_str(), from.1, view);
+                self.swim.handle_contact(now, from.0.as_str(), from.1);
                 self.on_sync(link, &key_ids, view);
                 Ok(())
             }

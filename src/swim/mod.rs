@@ -3,29 +3,76 @@
 //! A state machine without I/O. It knows members by id only; where they are, how bytes reach them, who may join and who
 //! said what are settled above it.
 //!
-//! Sources: SWIM (DSN 2002); Lifeguard (arXiv:1707.00788).
+//! | file | owns |
+//! |---|---|
+//! | `table` | the members we hold, tombstones included, and the view hash |
+//! | `order`, `probe`, `relay`, `probing` | whom to probe next; our probes; probes for others; how they are driven |
+//! | `suspicion`, `awareness` | how long a doubt lasts; how far our own state stretches probes |
+//! | `receive`, `apply`, `local` | what a body does; what an update does; what we answer to what is said of us |
+//! | `dissemination`, `sending` | the news on its way out; every body that leaves |
+//! | `exchange`, `push_pull` | when views are compared; how they come together |
+//! | `leave` | the farewell |
+//!
+//! Sources: SWIM (Das, Gupta, Motivala, DSN 2002); Lifeguard (Dadgar, Phillips, Currey, arXiv:1707.00788).
+//!
+//! # Invariants
+//!
+//! * The version held of a member never falls while the member is held.
+//! * Only its owner raises an incarnation; we issue one above whatever accuses us in the step in which we hear of it.
+//! * A member becomes suspect by our own failed probe or by an accusation of exactly the version held, and dead by a
+//!   suspicion that ran out or such an accusation.
+//! * We never probe, suspect or write to ourselves, nor count ourselves as a confirmation.
+//! * Everything follows from the inputs and the seed. No map is iterated whose order does not.
 
-#![allow(dead_code, reason = "the parts are wired up in the next change")]
-
+mod apply;
 mod awareness;
+mod dissemination;
+mod exchange;
+mod leave;
 mod ln;
+mod local;
+mod order;
 mod output;
 mod params;
+mod probe;
+mod probing;
+mod push_pull;
+mod receive;
+mod relay;
+mod sending;
 mod suspicion;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::member::{Generation, MemberId, MemberRecord};
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64;
+
+use self::awareness::Awareness;
+use self::dissemination::Queue;
+use self::exchange::Exchanges;
+use self::leave::Farewell;
+use self::order::ProbeOrder;
+use self::probe::Probes;
+use self::relay::Relays;
+use self::suspicion::Suspicions;
+use self::table::{MemberIndex, Table};
+use crate::member::{Generation, MemberRecord};
 use crate::time::Timestamp;
 use crate::wire::codec::DecodeError;
-use crate::wire::frame::{DigestEntry, PageEntry};
-use crate::wire::message::Body;
 use crate::wire::update::RecordRef;
 
+pub use exchange::SYNCS_MAX;
+pub use leave::{FAREWELL_ACKS, FAREWELLS_MAX};
+pub use local::INCARNATION_JUMP_MAX;
 pub use output::{Action, Event, FallbackOutcome, Stats, Timer};
 pub use params::{DATAGRAM_LEN_MIN, Params, ParamsError};
+pub use push_pull::{Difference, SyncOutcome};
+pub use relay::RELAYS_MAX;
+pub use sending::GOSSIP_DATAGRAMS_MAX;
 pub use suspicion::CONFIRMATIONS_MAX;
 pub use table::{MEMBERS_MAX, Member, TOMBSTONES_EXTRA_MAX};
 
@@ -34,13 +81,33 @@ pub const BROADCAST_MEMBERS_MAX: usize = 64;
 /// How many members a broadcast goes to in larger ones.
 pub const BROADCAST_FANOUT: usize = 8;
 
-/// The state machine. `now` never goes back; after every input and command drain [`Swim::poll`], then wait until
+/// The state machine.
+///
+/// Inputs are `handle_*`, what the world did; commands are what membership wants; [`Swim::poll`] says what to do; the
+/// rest are views. `now` never goes back. After every input and command, drain [`Swim::poll`], then wait until
 /// [`Swim::next_timeout`].
 #[derive(Debug)]
 pub struct Swim {
     params: Params,
     local: Member,
-    table: table::Table,
+    table: Table,
+    order: ProbeOrder,
+    probes: Probes,
+    relays: Relays,
+    suspicions: Suspicions,
+    awareness: Awareness,
+    queue: Queue,
+    /// Members whom the next gossip tick tells first what is held against them.
+    untold: Vec<MemberIndex>,
+    exchanges: Exchanges,
+    farewell: Option<Farewell>,
+    /// The last probe number given out.
+    numbers: u64,
+    probe_at: Timestamp,
+    gossip_at: Timestamp,
+    /// The highest generation that [`Action::NeedsGeneration`] has named in this life.
+    generation_asked: Option<Generation>,
+    rng: Pcg64,
     actions: VecDeque<Action>,
     stats: Stats,
 }
@@ -52,7 +119,8 @@ pub enum BodyError {
     /// An update could not be decoded. The sender is at fault; the message and the updates before it stand.
     #[error("an update cannot be read")]
     Malformed(#[source] DecodeError),
-    /// The sender's generation is below the one held: a life that is over. Nothing was changed but a counter.
+    /// The sender is in another life than the one held: one that is over, or one not heard of yet. Nothing was changed
+    /// but a counter.
     #[error("the sender's generation {got} is not the one held, {held}")]
     OtherLife {
         /// The sender's.
@@ -65,121 +133,74 @@ pub enum BodyError {
     UnknownSender,
 }
 
-/// What two views differ in, as [`Swim::compare`] finds it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Difference {
-    /// What the other view has and ours lacks, by id hash.
-    pub want: Vec<u64>,
-    /// What ours has and the other lacks, tombstones that supersede the other's included.
-    pub give: Vec<PageEntry>,
-}
-
-/// How a push-pull ended, for [`Swim::handle_sync_end`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SyncOutcome {
-    /// Both sides have merged what the other had, or found nothing to merge.
-    Done,
-    /// It broke off.
-    Failed,
-}
-
 impl Swim {
     /// A cluster of one. `params` must pass [`Params::check`].
     #[must_use]
     pub fn new(now: Timestamp, params: Params, local: MemberRecord, seed: u64) -> Self {
-        let _ = seed;
+        let mut rng = Pcg64::seed_from_u64(seed);
+        let local = Member::local(now, local);
+        let first_sync = params.sync_interval.mul_f64(rng.random_range(0.0..1.0));
         Self {
+            exchanges: Exchanges::new(now, now + first_sync, local.term()),
+            awareness: Awareness::new(params.awareness_max),
             params,
-            local: Member::local(now, local),
-            table: table::Table::new(),
+            local,
+            table: Table::new(),
+            order: ProbeOrder::default(),
+            probes: Probes::default(),
+            relays: Relays::default(),
+            suspicions: Suspicions::default(),
+            queue: Queue::default(),
+            untold: Vec::new(),
+            farewell: None,
+            numbers: 0,
+            probe_at: now,
+            gossip_at: now,
+            generation_asked: None,
+            rng,
             actions: VecDeque::new(),
             stats: Stats::default(),
         }
     }
 
-    /// A body has come from the member that the header, or a proven link, names.
-    ///
-    /// # Errors
-    ///
-    /// [`BodyError`] says what was left out; the driver counts it and goes on.
-    pub fn handle_body(
-        &mut self,
-        now: Timestamp,
-        from: &str,
-        from_generation: Generation,
-        body: &Body<'_>,
-    ) -> Result<(), BodyError> {
-        let _ = (now, from, from_generation, body);
-        Ok(())
-    }
-
-    /// A member has shown on a proven link that it is up, together with its view hash: a probe frame, or the start of a
-    /// push-pull. Where it is suspect or held dead it is told so, and refutes.
-    pub fn handle_contact(
-        &mut self,
-        now: Timestamp,
-        from: &str,
-        from_generation: Generation,
-        view: u64,
-    ) {
-        let _ = (now, from, from_generation, view);
-    }
-
-    /// The probe over a connection that [`Action::Fallback`] asked for has ended.
-    pub fn handle_fallback(&mut self, now: Timestamp, probe: u64, outcome: FallbackOutcome) {
-        let _ = (now, probe, outcome);
-    }
-
-    /// We woke this much later than asked. Call it before [`Swim::handle_timeout`], and after feeding what the socket held.
+    /// We woke this much later than asked. Call it after feeding what the socket held, and before
+    /// [`Swim::handle_timeout`]: nobody could refute while we slept, so all suspicions last longer by that much; and
+    /// sleeping through half a probe interval says something about ourselves.
     pub fn handle_late_wake(&mut self, now: Timestamp, late_by: Duration) {
-        let _ = (now, late_by);
-    }
-
-    /// A link to this member ended without a farewell: it is the next probe's target, once.
-    pub fn handle_link_lost(&mut self, now: Timestamp, member: &str) {
-        let _ = (now, member);
-    }
-
-    /// The push-pull that [`Action::PushPull`] asked for is over.
-    pub fn handle_sync_end(&mut self, now: Timestamp, with: &MemberId, outcome: SyncOutcome) {
-        let _ = (now, with, outcome);
+        self.suspicions.postpone(late_by);
+        if late_by > self.params.effective_probe_interval() / 2 {
+            self.awareness.worsen(1);
+        }
+        self.finish(now);
     }
 
     /// Does all that is due by `now`.
     pub fn handle_timeout(&mut self, now: Timestamp) {
-        let _ = now;
+        self.advance_farewell(now);
+        self.advance_suspicions(now);
+        self.advance_relays(now);
+        if self.farewell.is_none() {
+            self.advance_probes(now);
+            if self.probe_at <= now {
+                self.start_probe(now);
+            }
+            if self.exchanges.due() <= now {
+                self.sync(now);
+            }
+        }
+        if self.has_news() && self.gossip_at <= now {
+            self.gossip(now);
+        }
+        self.finish(now);
     }
 
     /// Membership lets this member in: we admitted it, or it is the contact that admitted us. Applied and spread like
     /// any fresh record.
     pub fn admit(&mut self, now: Timestamp, record: &RecordRef<'_>) {
-        let _ = (now, record);
-    }
-
-    /// Says goodbye to the others; [`Action::LeaveFinished`] follows.
-    pub fn leave(&mut self, now: Timestamp) {
-        let _ = now;
-    }
-
-    /// Takes one entry of the other's page. What comes back supersedes the entry and belongs into a page to `from`.
-    ///
-    /// # Errors
-    ///
-    /// [`DecodeError`] when the entry holds no record: the exchange ends, what was merged before stays.
-    pub fn merge(
-        &mut self,
-        now: Timestamp,
-        from: &MemberId,
-        entry: &PageEntry,
-    ) -> Result<Option<PageEntry>, DecodeError> {
-        let _ = (now, from, entry);
-        Ok(None)
-    }
-
-    /// Announces a change of our own record. With our generation the incarnation is raised here, whatever the one given;
-    /// with a higher one it is a new life, taken as given.
-    pub fn set_local(&mut self, now: Timestamp, record: MemberRecord) {
-        let _ = (now, record);
+        if self.apply_record(now, record) && self.params.broadcast_updates {
+            self.broadcast(record.encoded);
+        }
+        self.finish(now);
     }
 
     /// The next thing to do, until there is none.
@@ -187,36 +208,30 @@ impl Swim {
         self.actions.pop_front()
     }
 
-    /// When [`Swim::handle_timeout`] is due, and why.
+    /// When [`Swim::handle_timeout`] is due, and why. Never, for a cluster of one that has nothing to remember.
     #[must_use]
     pub fn next_timeout(&self) -> Option<(Timestamp, Timer)> {
-        None
-    }
-
-    /// What differs between our view and a digest of another.
-    #[must_use]
-    pub fn compare(&self, theirs: &[DigestEntry]) -> Difference {
-        let _ = theirs;
-        Difference::default()
-    }
-
-    /// Our live members, ourselves included, for a push-pull.
-    #[must_use]
-    pub fn digest(&self) -> Vec<DigestEntry> {
-        Vec::new()
-    }
-
-    /// The live members with these id hashes, as asked for by the other side.
-    #[must_use]
-    pub fn pages_for(&self, ids: &[u64]) -> Vec<PageEntry> {
-        let _ = ids;
-        Vec::new()
-    }
-
-    /// All live members, ourselves first, for a join.
-    #[must_use]
-    pub fn whole_view(&self) -> Vec<PageEntry> {
-        Vec::new()
+        let active = self.farewell.is_none() && !self.order.is_empty();
+        let timers = [
+            (self.has_news().then_some(self.gossip_at), Timer::Gossip),
+            (
+                self.farewell.as_ref().and_then(Farewell::next_timeout),
+                Timer::Leave,
+            ),
+            (self.probes.next_timeout(), Timer::Probe),
+            (active.then_some(self.probe_at), Timer::ProbeInterval),
+            (self.relays.next_timeout(), Timer::Relay),
+            (self.suspicions.next_timeout(), Timer::Suspicion),
+            (active.then(|| self.exchanges.due()), Timer::Sync),
+            (
+                self.table.next_timeout(self.params.tombstone_ttl),
+                Timer::Tombstone,
+            ),
+        ];
+        timers
+            .into_iter()
+            .filter_map(|(at, timer)| Some((at?, timer)))
+            .min()
     }
 
     /// The local member.
@@ -245,13 +260,26 @@ impl Swim {
     /// The hash of the live members' versions; equal views have equal ones.
     #[must_use]
     pub fn view_hash(&self) -> u64 {
-        self.table.live_terms().wrapping_add(self.local.term())
+        let local = self.farewell.is_none().then(|| self.local.term());
+        self.table.live_terms().wrapping_add(local.unwrap_or(0))
     }
 
     /// The local health score, from 0 (healthy) to [`Params::awareness_max`].
     #[must_use]
     pub fn awareness(&self) -> u32 {
-        0
+        self.awareness.score()
+    }
+
+    /// How many updates wait to be sent.
+    #[must_use]
+    pub fn queue_len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// How many members that died or left are remembered.
+    #[must_use]
+    pub fn tombstones_len(&self) -> usize {
+        self.table.tombstones_len()
     }
 
     /// What this state machine is tuned by.
@@ -264,5 +292,22 @@ impl Swim {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.stats
+    }
+
+    /// Whether a gossip tick has something to say, and someone to say it to.
+    fn has_news(&self) -> bool {
+        !self.untold.is_empty() || !self.queue.is_empty() && !self.order.is_empty()
+    }
+
+    /// Ends every input: forgets tombstones whose time has come, and notes how the view stands.
+    fn finish(&mut self, now: Timestamp) {
+        while let Some((index, id)) = self.table.forget_one(now, self.params.tombstone_ttl) {
+            self.queue.remove(index);
+            self.probes.forget(index);
+            self.relays.forget(index);
+            self.exchanges.forget(index);
+            self.actions.push_back(Action::Forgot(id));
+        }
+        self.exchanges.note_view(now, self.view_hash());
     }
 }

@@ -136,6 +136,12 @@ impl Suspicions {
         }
     }
 
+    /// Ends all timers.
+    pub(super) fn clear(&mut self) {
+        self.running.clear();
+        self.deadlines.clear();
+    }
+
     /// Ends one timer that has run out, and says whose it was.
     pub(super) fn expire_one(&mut self, now: Timestamp) -> Option<MemberIndex> {
         let &(deadline, index) = self.deadlines.first()?;

@@ -1,0 +1,240 @@
+//! [`Queue`]: the news on its way out (SWIM, DSN 2002, section 4.1 and 5).
+//!
+//! At most one update about each member, a newer one replacing an older. Every datagram takes those sent least often,
+//! the newest first among equals; after [`transmissions_max`] transmissions an update is dropped. What does not fit
+//! into a datagram waits for the next.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::ln::ln;
+use super::table::MemberIndex;
+
+/// How many updates that do not fit are passed over in search of one that does.
+const SKIPPED_MAX: usize = 8;
+
+/// How often an update is sent in a cluster of `n`: 3 · ⌈ln(n + 1)⌉ times, the paper's λ log n with its figures' λ.
+pub(super) fn transmissions_max(n: usize) -> u32 {
+    let members = u64::try_from(n).unwrap_or(u64::MAX).saturating_add(1);
+    3 * ln(members).ceil() as u32
+}
+
+/// The updates on their way out.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    by_turn: BTreeMap<Turn, Update>,
+    turns: BTreeMap<MemberIndex, Turn>,
+    pushed: u64,
+}
+
+/// The order in which updates go out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Turn {
+    transmissions: u32,
+    age: Reverse<u64>,
+}
+
+#[derive(Debug)]
+struct Update {
+    about: MemberIndex,
+    bytes: Arc<[u8]>,
+}
+
+impl Queue {
+    /// Queues an encoded update, in place of an older one about the same member.
+    pub(super) fn push(&mut self, about: MemberIndex, bytes: Arc<[u8]>) {
+        self.remove(about);
+        self.pushed += 1;
+        let turn = Turn {
+            transmissions: 0,
+            age: Reverse(self.pushed),
+        };
+        self.turns.insert(about, turn);
+        self.by_turn.insert(turn, Update { about, bytes });
+    }
+
+    /// Drops the update about a member.
+    pub(super) fn remove(&mut self, about: MemberIndex) {
+        if let Some(turn) = self.turns.remove(&about) {
+            self.by_turn.remove(&turn);
+        }
+    }
+
+    /// Fills up the last of `bodies`, then adds more, each begun with `start`, as far as `room` goes. Says whether some
+    /// updates found none.
+    ///
+    /// One pass, so that no update is written twice; its cost grows with what is written, not with the queue.
+    pub(super) fn fill(&mut self, bodies: &mut Vec<Vec<u8>>, start: &[u8], room: Room) -> bool {
+        let mut taken = Vec::new();
+        let mut skipped = 0;
+        for (turn, update) in &self.by_turn {
+            if room.place(bodies, start, &update.bytes) {
+                taken.push(*turn);
+                continue;
+            }
+            skipped += 1;
+            if skipped > SKIPPED_MAX {
+                break;
+            }
+        }
+        for turn in taken {
+            self.count(turn, room.transmissions_max);
+        }
+        skipped > 0
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.turns.is_empty()
+    }
+
+    /// How many updates wait.
+    pub(super) fn len(&self) -> usize {
+        self.turns.len()
+    }
+
+    fn count(&mut self, turn: Turn, transmissions_max: u32) {
+        let Some(update) = self.by_turn.remove(&turn) else {
+            return;
+        };
+        let next = Turn {
+            transmissions: turn.transmissions + 1,
+            ..turn
+        };
+        if next.transmissions >= transmissions_max {
+            self.turns.remove(&update.about);
+        } else {
+            self.turns.insert(update.about, next);
+            self.by_turn.insert(next, update);
+        }
+    }
+}
+
+/// How much a filling may write.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    /// How many bodies there may be in the end.
+    pub(super) bodies_max: usize,
+    /// The longest body, in bytes.
+    pub(super) len_max: usize,
+    /// How often an update goes out.
+    pub(super) transmissions_max: u32,
+}
+
+impl Room {
+    /// Appends an update to the last body, or to a new one; says whether there was room.
+    fn place(self, bodies: &mut Vec<Vec<u8>>, start: &[u8], update: &[u8]) -> bool {
+        if let Some(last) = bodies.last_mut()
+            && last.len() + update.len() <= self.len_max
+        {
+            last.extend_from_slice(update);
+            return true;
+        }
+        if bodies.len() < self.bodies_max && start.len() + update.len() <= self.len_max {
+            bodies.push([start, update].concat());
+            return true;
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn room(bodies_max: usize, len_max: usize) -> Room {
+        Room {
+            bodies_max,
+            len_max,
+            transmissions_max: 9,
+        }
+    }
+
+    fn push(queue: &mut Queue, about: u32, bytes: &[u8]) {
+        queue.push(MemberIndex(about), bytes.into());
+    }
+
+    fn take(queue: &mut Queue, room: Room) -> Vec<Vec<u8>> {
+        let mut bodies = Vec::new();
+        queue.fill(&mut bodies, b"", room);
+        bodies
+    }
+
+    #[test]
+    fn updates_are_sent_as_often_as_the_paper_says() {
+        // 3 · ⌈ln(n + 1)⌉; the paper's figures step at 19 → 20 and 53 → 54.
+        for (n, expected) in [
+            (1, 3),
+            (2, 6),
+            (6, 6),
+            (7, 9),
+            (8, 9),
+            (19, 9),
+            (20, 12),
+            (53, 12),
+            (54, 15),
+            (56, 15),
+            (147, 15),
+            (148, 18),
+            (1_000, 21),
+            (10_000, 30),
+        ] {
+            assert_eq!(transmissions_max(n), expected, "n = {n}");
+        }
+    }
+
+    #[test]
+    fn the_least_sent_go_first_and_the_newest_among_them() {
+        let mut queue = Queue::default();
+        for (about, bytes) in [(1, b"a"), (2, b"b"), (3, b"c")] {
+            push(&mut queue, about, bytes);
+        }
+        assert_eq!(take(&mut queue, room(1, 2)), [b"cb"]);
+        assert_eq!(take(&mut queue, room(1, 2)), [b"ac"]);
+        push(&mut queue, 4, b"d");
+        assert_eq!(take(&mut queue, room(1, 3)), [b"dba"]);
+    }
+
+    #[test]
+    fn a_newer_update_replaces_the_older_about_the_same_member() {
+        let mut queue = Queue::default();
+        push(&mut queue, 1, b"old");
+        take(&mut queue, room(1, 9));
+        push(&mut queue, 1, b"new");
+        assert_eq!(queue.len(), 1);
+        assert_eq!(take(&mut queue, room(1, 9)), [b"new"]);
+    }
+
+    #[test]
+    fn an_update_is_dropped_after_its_last_transmission() {
+        let mut queue = Queue::default();
+        push(&mut queue, 1, b"a");
+        for sent in 0..9 {
+            assert_eq!(take(&mut queue, room(1, 9)), [b"a"], "transmission {sent}");
+        }
+        assert!(queue.is_empty());
+        assert!(take(&mut queue, room(1, 9)).is_empty());
+    }
+
+    #[test]
+    fn what_does_not_fit_waits_and_a_shorter_one_takes_its_place() {
+        let mut queue = Queue::default();
+        push(&mut queue, 1, b"a");
+        push(&mut queue, 2, b"long");
+        let mut bodies = vec![b"m".to_vec()];
+        assert!(queue.fill(&mut bodies, b"m", room(1, 3)));
+        assert_eq!(bodies, [b"ma"]);
+        assert_eq!(take(&mut queue, room(1, 4)), [b"long"]);
+    }
+
+    #[test]
+    fn a_long_queue_spreads_over_several_bodies_without_repeating_itself() {
+        let mut queue = Queue::default();
+        for about in 0..6u8 {
+            push(&mut queue, u32::from(about), &[about]);
+        }
+        let mut bodies = Vec::new();
+        assert!(queue.fill(&mut bodies, b"-", room(2, 3)));
+        assert_eq!(bodies, [[b'-', 5, 4], [b'-', 3, 2]]);
+    }
+}

@@ -1,0 +1,164 @@
+//! What [`Swim`] makes of a body: first its updates, then its message.
+//!
+//! The updates come first, so that an answer already carries what they changed: a member told that it is suspect refutes
+//! in the very ack. What the update part gets wrong does not spoil the message.
+
+use super::relay::Relay;
+use super::table::MemberIndex;
+use super::{BodyError, Swim};
+use crate::member::Generation;
+use crate::time::Timestamp;
+use crate::wire::message::{Body, Message};
+
+impl Swim {
+    /// A body has come from the member that the header, or a proven link, names.
+    ///
+    /// # Errors
+    ///
+    /// [`BodyError`] says what was left out; the driver counts it and goes on.
+    pub fn handle_body(
+        &mut self,
+        now: Timestamp,
+        from: &str,
+        from_generation: Generation,
+        body: &Body<'_>,
+    ) -> Result<(), BodyError> {
+        let from = self.sender(from, from_generation)?;
+        self.table.set_heard(from);
+        let mut outcome = Ok(());
+        for update in body.updates() {
+            match update {
+                Ok(update) => {
+                    self.apply(now, &update);
+                }
+                Err(error) => {
+                    self.stats.bodies_malformed += 1;
+                    outcome = Err(BodyError::Malformed(error));
+                }
+            }
+        }
+        self.handle_message(now, from, from_generation, &body.message);
+        self.finish(now);
+        outcome
+    }
+
+    /// A member has shown on a proven link that it is up: by a probe frame, or the start of a push-pull. Where it is
+    /// suspect or held dead it is told so at once, and refutes.
+    pub fn handle_contact(&mut self, now: Timestamp, from: &str, from_generation: Generation) {
+        let Ok(from) = self.sender(from, from_generation) else {
+            return;
+        };
+        self.table.set_heard(from);
+        if self.charge(from).is_some() {
+            self.send(from, &Message::Gossip);
+        }
+        self.finish(now);
+    }
+
+    /// The row of a sender, if this is the life we hold.
+    fn sender(&mut self, from: &str, got: Generation) -> Result<MemberIndex, BodyError> {
+        let Some(index) = self.table.find(from) else {
+            self.stats.bodies_unknown += 1;
+            return Err(BodyError::UnknownSender);
+        };
+        let held = self.table.version(index).generation;
+        if got != held {
+            self.stats.bodies_unknown += 1;
+            return Err(BodyError::OtherLife { got, held });
+        }
+        Ok(index)
+    }
+
+    fn handle_message(
+        &mut self,
+        now: Timestamp,
+        from: MemberIndex,
+        from_generation: Generation,
+        message: &Message<'_>,
+    ) {
+        let live = self.table.version(from).state.is_live();
+        match *message {
+            Message::Ping { probe, .. } => self.acknowledge(from, from_generation, probe),
+            Message::Ack {
+                probe,
+                generation,
+                view,
+            } => {
+                if generation == self.local.record().generation {
+                    self.handle_ack(now, from, probe, view);
+                }
+            }
+            // JOIN.md rule 9: whoever speaks while held dead hears of it, and refutes.
+            Message::Gossip | Message::Nack { .. } | Message::PingReq { .. } if !live => {
+                self.send(from, &Message::Gossip);
+            }
+            Message::Gossip => {}
+            Message::Nack { probe, generation } => {
+                if generation == self.local.record().generation {
+                    self.probes.handle_nack(probe, from);
+                }
+            }
+            Message::PingReq { probe, target } => {
+                self.handle_ping_req(now, from, from_generation, (probe, target));
+            }
+        }
+    }
+
+    fn acknowledge(&mut self, to: MemberIndex, generation: Generation, probe: u64) {
+        let view = self.view_hash();
+        self.send(
+            to,
+            &Message::Ack {
+                probe,
+                generation,
+                view,
+            },
+        );
+    }
+
+    fn handle_ack(&mut self, now: Timestamp, from: MemberIndex, probe: u64, view: u64) {
+        if let Some(probe) = self.probes.handle_ack(probe, from) {
+            self.handle_direct_ack(probe.target);
+        } else if let Some(relay) = self.relays.handle_ack(probe, from) {
+            self.acknowledge(relay.asker, relay.generation, relay.probe);
+        } else {
+            self.handle_farewell_ack(probe, from);
+        }
+        self.compare_hash(now, from, view);
+    }
+
+    /// Probes a member for someone else; a nack says at once that we know none of that name.
+    fn handle_ping_req(
+        &mut self,
+        now: Timestamp,
+        asker: MemberIndex,
+        generation: Generation,
+        (probe, target): (u64, &str),
+    ) {
+        if target == self.local.id().as_str() {
+            self.acknowledge(asker, generation, probe);
+            return;
+        }
+        let known = self.table.find(target);
+        let Some(target) = known.filter(|index| self.table.version(*index).state.is_live()) else {
+            self.send(asker, &Message::Nack { probe, generation });
+            return;
+        };
+        let relay = Relay {
+            asker,
+            generation,
+            probe,
+            target,
+        };
+        let number = self.next_number();
+        let times = (
+            self.params.probe_timeout,
+            self.params.effective_probe_interval(),
+        );
+        if self.relays.start(now, number, relay, times) {
+            self.ping(target, number);
+        } else {
+            self.stats.relays_refused += 1;
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! What [`Swim`] sends: every body is composed here.
+//!
+//! A body to a member that is suspect, dead or gone begins with what is held against it, so that it hears of it first and
+//! from whoever speaks to it next (Lifeguard's buddy system, arXiv:1707.00788, section IV-C). Then comes news, as far as
+//! there is room.
+
+use std::sync::Arc;
+
+use super::dissemination::{Room, transmissions_max};
+use super::table::MemberIndex;
+use super::{Action, BROADCAST_FANOUT, BROADCAST_MEMBERS_MAX, Swim};
+use crate::member::MemberState;
+use crate::time::Timestamp;
+use crate::wire::datagram;
+use crate::wire::message::{Message, encode_message};
+use crate::wire::update::{AccusationRef, Verdict, encode_accusation};
+
+/// The most datagrams one gossip tick sends to one member.
+pub const GOSSIP_DATAGRAMS_MAX: usize = 8;
+/// The most members a gossip tick tells first what is held against them.
+pub(super) const UNTOLD_MAX: usize = 8;
+
+impl Swim {
+    /// Sends a message, with news behind it.
+    pub(super) fn send(&mut self, to: MemberIndex, message: &Message<'_>) {
+        let mut bodies = vec![self.begin(to, message)];
+        let room = self.room(to, 1);
+        self.queue.fill(&mut bodies, &[], room);
+        self.hand_out(to, bodies);
+    }
+
+    /// Sends an update at once, without waiting for a gossip tick: to all members of a small cluster, to some of a larger.
+    /// It does not count as a transmission of the queued update.
+    pub(super) fn broadcast(&mut self, update: &[u8]) {
+        let targets = if self.live_len() <= BROADCAST_MEMBERS_MAX {
+            self.order.all().to_vec()
+        } else {
+            self.order.sample(&mut self.rng, BROADCAST_FANOUT)
+        };
+        for to in targets {
+            let mut body = self.begin(to, &Message::Gossip);
+            body.extend_from_slice(update);
+            self.hand_out(to, vec![body]);
+        }
+    }
+
+    /// Says goodbye to one member. Its ack says that it has heard.
+    pub(super) fn ping_left(&mut self, to: MemberIndex, probe: u64) {
+        let view = self.view_hash();
+        let mut body = self.begin(to, &Message::Ping { probe, view });
+        body.extend_from_slice(self.local.encoded());
+        self.hand_out(to, vec![body]);
+    }
+
+    /// One gossip tick: news to some random members, and what is held against them to those who have not heard it.
+    pub(super) fn gossip(&mut self, now: Timestamp) {
+        self.gossip_at = now + self.params.gossip_interval;
+        let mut targets = std::mem::take(&mut self.untold);
+        for to in self
+            .order
+            .sample(&mut self.rng, self.params.gossip_fanout.get())
+        {
+            if !targets.contains(&to) {
+                targets.push(to);
+            }
+        }
+        let mut left_over = false;
+        for to in targets {
+            left_over |= self.gossip_to(to);
+        }
+        if left_over {
+            self.exchanges
+                .hasten(now + self.params.effective_probe_interval());
+        }
+    }
+
+    /// Has the next gossip tick tell a member first what is held against it.
+    pub(super) fn tell(&mut self, index: MemberIndex) {
+        if self.params.notify_suspect {
+            self.send(index, &Message::Gossip);
+        } else if self.untold.len() < UNTOLD_MAX && !self.untold.contains(&index) {
+            self.untold.push(index);
+        }
+    }
+
+    /// What is held against a member, encoded.
+    pub(super) fn charge(&self, index: MemberIndex) -> Option<Arc<[u8]>> {
+        let member = self.table.member(index);
+        let local = self.local.id();
+        match member.state() {
+            MemberState::Alive => None,
+            MemberState::Suspect => {
+                let accuser = self.suspicions.accuser(index).unwrap_or(local);
+                Some(self.accusation(index, Verdict::Suspect, accuser.as_str()))
+            }
+            MemberState::Dead => Some(self.accusation(index, Verdict::Dead, local.as_str())),
+            MemberState::Left => Some(Arc::clone(member.encoded())),
+        }
+    }
+
+    /// An accusation of the version held, encoded.
+    pub(super) fn accusation(
+        &self,
+        index: MemberIndex,
+        verdict: Verdict,
+        accuser: &str,
+    ) -> Arc<[u8]> {
+        let record = self.table.member(index).record();
+        encode_accusation(&AccusationRef {
+            id: record.id.as_str(),
+            generation: record.generation,
+            incarnation: record.incarnation,
+            verdict,
+            accuser,
+        })
+        .into()
+    }
+
+    /// Sends one member the news; says whether there is more than went out.
+    fn gossip_to(&mut self, to: MemberIndex) -> bool {
+        let mut start = Vec::new();
+        encode_message(&Message::Gossip, &mut start);
+        let first = self.begin(to, &Message::Gossip);
+        let mut bodies = Vec::new();
+        if first.len() > start.len() {
+            bodies.push(first);
+        }
+        let room = self.room(to, GOSSIP_DATAGRAMS_MAX);
+        let left_over = self.queue.fill(&mut bodies, &start, room);
+        self.hand_out(to, bodies);
+        left_over
+    }
+
+    /// A message, and what is held against the recipient.
+    fn begin(&self, to: MemberIndex, message: &Message<'_>) -> Vec<u8> {
+        let mut body = Vec::with_capacity(64);
+        encode_message(message, &mut body);
+        if let Some(charge) = self.charge(to) {
+            body.extend_from_slice(&charge);
+        }
+        body
+    }
+
+    fn room(&self, to: MemberIndex, bodies_max: usize) -> Room {
+        let (local, to) = (self.local.id(), self.table.member(to).id());
+        let overhead = datagram::overhead(local.as_str(), to.as_str(), self.params.tagged);
+        Room {
+            bodies_max,
+            len_max: self.params.datagram_len_max.saturating_sub(overhead),
+            transmissions_max: transmissions_max(self.live_len()),
+        }
+    }
+
+    fn hand_out(&mut self, to: MemberIndex, bodies: Vec<Vec<u8>>) {
+        for body in bodies {
+            self.stats.sends += 1;
+            let to = self.table.member(to).id().clone();
+            self.actions.push_back(Action::Send { to, body });
+        }
+    }
+}
