@@ -12,3 +12,4 @@ mod certificates;
 mod config;
 mod floors;
 mod sockets;
+mod support;
