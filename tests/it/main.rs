@@ -6,6 +6,7 @@
     reason = "in a test that is how a surprise is reported"
 )]
 
+mod capture;
 #[cfg(feature = "daemon")]
 mod certificates;
 #[cfg(feature = "daemon")]
