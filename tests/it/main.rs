@@ -12,5 +12,6 @@ mod certificates;
 #[cfg(feature = "daemon")]
 mod config;
 mod floors;
+mod recipes;
 mod sockets;
 mod support;
