@@ -373,7 +373,7 @@ impl Membership {
         })
     }
 
-    fn say_ready(&mut self) {
+    pub(super) fn say_ready(&mut self) {
         if !self.joining.ready {
             self.joining.ready = true;
             self.outbox.push_back(Output::Event(Event::Ready));

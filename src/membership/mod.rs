@@ -252,6 +252,9 @@ impl Membership {
     /// Joins the cluster that any of these leads to, and keeps looking for it as long as the node is alone.
     pub fn join(&mut self, now: Timestamp, contacts: &[ContactPoint]) {
         self.contacts.set(now, contacts);
+        if contacts.is_empty() {
+            self.say_ready();
+        }
         self.settle(now);
     }
 

@@ -99,6 +99,8 @@ pub struct Swim {
     queue: Queue,
     /// Members whom the next gossip tick tells first what is held against them.
     untold: Vec<MemberIndex>,
+    /// How many members were told since when that somebody holds them dead.
+    hearsay: (Timestamp, usize),
     exchanges: Exchanges,
     farewell: Option<Farewell>,
     /// The last probe number given out.
@@ -152,6 +154,7 @@ impl Swim {
             suspicions: Suspicions::default(),
             queue: Queue::default(),
             untold: Vec::new(),
+            hearsay: (now, 0),
             farewell: None,
             numbers: 0,
             probe_at: now,

@@ -8,8 +8,8 @@
 //!   |<-- Page[..] ---------------------|    [`Swim::pages_for`], and what [`Swim::merge`] gave back
 //! ```
 //!
-//! A tombstone travels only in answer to a record it supersedes. The other side takes it as a suspicion (JOIN.md rule
-//! 9), and the subject is told first: a whole side of a partition may have been buried by the other, and is alive.
+//! A tombstone travels only in answer to a record it supersedes. The other side takes it for hearsay and tells the subject: a
+//! whole side of a partition may have been buried by the other, and is alive.
 
 use super::table::{Member, MemberIndex};
 use super::{Action, Swim};
@@ -236,8 +236,9 @@ impl Swim {
 }
 
 impl Swim {
-    /// What the other side holds against a member counts as its suspicion, a death included; the subject hears of it
-    /// first.
+    /// What the other side holds against a member that we hold alive. A suspicion counts as its own. A death is hearsay: a
+    /// whole side of a partition may have buried the other, and merging must not raise a doubt about everybody. Its subject
+    /// hears of it at once, and refutes; if it is dead indeed, our own probes will show.
     fn merge_verdict(&mut self, now: Timestamp, from: &MemberId, said: MemberVersion, id: &str) {
         let Some(index) = self.table.find(id).filter(|_| from.as_str() != id) else {
             return;
@@ -246,15 +247,16 @@ impl Swim {
         if !held.is_about(&said) {
             return;
         }
-        match held.state {
-            MemberState::Alive => {
+        match (held.state, said.state) {
+            (MemberState::Alive, MemberState::Dead) => self.pass_on_hearsay(now, index, from),
+            (MemberState::Alive, _) => {
                 self.suspect(now, index, from.clone());
                 self.tell(index);
             }
-            MemberState::Suspect => {
+            (MemberState::Suspect, _) => {
                 self.confirm(index, from.as_str());
             }
-            MemberState::Dead | MemberState::Left => {}
+            (MemberState::Dead | MemberState::Left, _) => {}
         }
     }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::dissemination::{Room, transmissions_max};
 use super::table::MemberIndex;
 use super::{Action, BROADCAST_FANOUT, BROADCAST_MEMBERS_MAX, Swim};
-use crate::member::MemberState;
+use crate::member::{MemberId, MemberState};
 use crate::time::Timestamp;
 use crate::wire::datagram;
 use crate::wire::message::{Message, encode_message};
@@ -19,6 +19,8 @@ use crate::wire::update::{AccusationRef, Verdict, encode_accusation};
 pub const GOSSIP_DATAGRAMS_MAX: usize = 8;
 /// The most members a gossip tick tells first what is held against them.
 pub(super) const UNTOLD_MAX: usize = 8;
+/// The most members that are told within one gossip interval that somebody holds them dead.
+const HEARSAY_MAX: usize = 64;
 
 impl Swim {
     /// Sends a message, with news behind it.
@@ -80,6 +82,22 @@ impl Swim {
             self.send(index, &Message::Gossip);
         } else if self.untold.len() < UNTOLD_MAX && !self.untold.contains(&index) {
             self.untold.push(index);
+        }
+    }
+
+    /// Tells a member that we hold alive that somebody holds it dead. At most [`HEARSAY_MAX`] members a gossip interval hear
+    /// it; the others will at the next push-pull.
+    pub(super) fn pass_on_hearsay(&mut self, now: Timestamp, index: MemberIndex, from: &MemberId) {
+        let (since, told) = self.hearsay;
+        self.hearsay = match now < since + self.params.gossip_interval {
+            true => (since, told + 1),
+            false => (now, 1),
+        };
+        if self.hearsay.1 <= HEARSAY_MAX {
+            let charge = self.accusation(index, Verdict::Suspect, from.as_str());
+            let mut body = self.begin(index, &Message::Gossip);
+            body.extend_from_slice(&charge);
+            self.hand_out(index, vec![body]);
         }
     }
 
