@@ -63,6 +63,7 @@ pub(super) enum RoundEnd {
 pub(super) struct Contacts {
     own: SocketAddr,
     points: Vec<ContactPoint>,
+    under_way: bool,
     resolving: BTreeSet<ContactPoint>,
     unresolved: bool,
     addrs: BTreeMap<SocketAddr, Progress>,
@@ -82,6 +83,7 @@ impl Contacts {
         Self {
             own,
             points: Vec::new(),
+            under_way: false,
             resolving: BTreeSet::new(),
             unresolved: false,
             addrs: BTreeMap::new(),
@@ -104,6 +106,7 @@ impl Contacts {
             return Vec::new();
         }
         self.next_round = None;
+        self.under_way = true;
         self.addrs.clear();
         self.unresolved = false;
         self.resolving = self.points.iter().cloned().collect();
@@ -153,9 +156,10 @@ impl Contacts {
                 .addrs
                 .values()
                 .any(|progress| !self.is_over(*progress, joined));
-        if self.points.is_empty() || self.next_round.is_some() || open {
+        if !self.under_way || open {
             return None;
         }
+        self.under_way = false;
         let end = self.judge(joined);
         self.schedule(now, rng);
         self.addrs.clear();
@@ -165,6 +169,7 @@ impl Contacts {
     /// No more rounds: the node has company, or leaves.
     pub(super) fn stop(&mut self) {
         self.next_round = None;
+        self.under_way = false;
         self.resolving.clear();
         self.addrs.clear();
     }
@@ -178,7 +183,7 @@ impl Contacts {
     }
 
     pub(super) fn is_running(&self) -> bool {
-        self.next_round.is_some() || !self.resolving.is_empty() || !self.addrs.is_empty()
+        self.next_round.is_some() || self.under_way
     }
 
     pub(super) fn next_timeout(&self) -> Option<Timestamp> {
@@ -377,6 +382,16 @@ mod tests {
             Some(RoundEnd::Joined),
             "no contact point but itself"
         );
+    }
+
+    #[test]
+    fn a_round_over_no_contact_point_or_none_but_itself_ends_at_once_and_only_once() {
+        for points in [&[][..], &[&[1][..]]] {
+            let mut round = Round::start(points);
+            let mut finish = || round.contacts.finish_round(NOW, &mut round.rng);
+            assert_eq!(finish(), Some(RoundEnd::Joined));
+            assert_eq!(finish(), None);
+        }
     }
 
     #[test]
