@@ -84,8 +84,8 @@ impl Node {
         self.shared.core().local().record().addr
     }
 
-    /// Everybody it knows, itself among them, by id; the dead and those who left as well, as long as they are remembered
-    /// (an hour by default).
+    /// Everybody it knows: itself first, the others by id; the dead and those who left as well, as long as they are
+    /// remembered (an hour by default).
     #[must_use]
     pub fn members(&self) -> Arc<[Member]> {
         self.shared.snapshot(&self.shared.core())
@@ -204,11 +204,12 @@ impl EventStream {
         match received? {
             Ok(event) => Some(NodeEvent::Happened(event)),
             Err(count) => {
-                // From here on; what is still buffered lies before the snapshot.
+                // What is still buffered lies before the snapshot, so it is missed too.
                 let core = self.shared.core();
+                let buffered = self.events.len() as u64;
                 self.events = self.events.resubscribe();
                 self.snapshot = Some(self.shared.snapshot(&core));
-                Some(NodeEvent::Missed(count))
+                Some(NodeEvent::Missed(count + buffered))
             }
         }
     }
@@ -275,7 +276,9 @@ impl Shared {
     }
 
     fn snapshot(&self, core: &Membership) -> Arc<[Member]> {
-        core.members().cloned().collect()
+        let mut members: Vec<_> = core.members().cloned().collect();
+        members[1..].sort_unstable_by(|one, other| one.id().cmp(other.id()));
+        members.into()
     }
 }
 
@@ -301,5 +304,79 @@ impl Received for Result<Event, TryRecvError> {
             Err(TryRecvError::Lagged(count)) => Some(Err(count)),
             Err(TryRecvError::Closed | TryRecvError::Empty) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::member::Role;
+    use crate::membership::{DialBack, LocalMember, Options, Params};
+    use crate::seal::Seed;
+    use crate::time::Timestamp;
+
+    fn shared() -> Arc<Shared> {
+        let options = Options {
+            local: LocalMember {
+                id: MemberId::new("1").unwrap(),
+                role: Role::Broker,
+                advertised: "127.0.0.1:1".parse().unwrap(),
+                udp: true,
+            },
+            cluster: "test".to_owned(),
+            cluster_id: None,
+            certificate: None,
+            params: Params::lan(),
+            handshake_timeout: Duration::from_secs(1),
+            dial_back: DialBack::Any,
+            join_retry_refused: false,
+        };
+        let core = Membership::new(Timestamp::from_secs(1), options, Seed::new([1; 32]));
+        Arc::new(Shared::new(core, Arc::default()))
+    }
+
+    #[tokio::test]
+    async fn a_slow_reader_is_told_what_it_missed_and_given_a_new_snapshot() {
+        let shared = shared();
+        let node = Node::new(Arc::clone(&shared), mpsc::channel(1).0);
+        let mut events = node.events();
+        let sent = EVENTS_MAX as u64 + 10;
+        (0..sent).for_each(|_| shared.publish(Event::Ready));
+        assert!(matches!(events.next().await, Some(NodeEvent::Snapshot(_))));
+        let Some(NodeEvent::Missed(count)) = events.next().await else {
+            panic!("more was sent than is kept");
+        };
+        assert_eq!(count, sent);
+        assert!(matches!(events.next().await, Some(NodeEvent::Snapshot(_))));
+        shared.publish(Event::Alone);
+        let Some(NodeEvent::Happened(Event::Alone)) = events.next().await else {
+            panic!("what comes after the snapshot is not missed");
+        };
+    }
+
+    #[tokio::test]
+    async fn the_stream_ends_with_the_node_but_not_before_its_last_event() {
+        let shared = shared();
+        let node = Node::new(Arc::clone(&shared), mpsc::channel(1).0);
+        let mut events = node.events();
+        events.next().await;
+        shared.publish(Event::Alone);
+        shared.set_ended(Ended::Aborted);
+        assert!(matches!(
+            events.next().await,
+            Some(NodeEvent::Happened(Event::Alone))
+        ));
+        assert!(events.next().await.is_none());
+        assert_eq!(node.joined().await, Err(JoinError(Ended::Aborted)));
+        assert_eq!(node.stopped().await, Ended::Aborted);
+    }
+
+    #[tokio::test]
+    async fn a_node_that_was_ready_stays_so_for_whoever_asks_late() {
+        let shared = shared();
+        let node = Node::new(Arc::clone(&shared), mpsc::channel(1).0);
+        shared.set_ready();
+        shared.set_ended(Ended::Left { acknowledged: 1 });
+        assert_eq!(node.joined().await, Ok(()));
     }
 }
