@@ -87,6 +87,11 @@ impl Introductions {
         self.oldest_first.clear();
     }
 
+    #[cfg(test)]
+    pub(super) fn under_way(&self) -> usize {
+        self.under_way.len()
+    }
+
     /// What a verified introduction says; `None` if it is unknown or has expired.
     pub(super) fn get(
         &self,
@@ -108,7 +113,16 @@ impl Introductions {
         if !proof.covers(encoded) || *leaf.as_bytes() != fields.leaf {
             return Err(Code::CertificateRejected);
         }
-        let not_after = proof.peer().path_not_after();
+        self.remember(hash, fields, proof.peer().path_not_after());
+        Ok(())
+    }
+
+    fn remember(
+        &mut self,
+        hash: IntroductionHash,
+        fields: IntroductionFields,
+        not_after: Timestamp,
+    ) {
         if self
             .verified
             .insert(hash, Verified { fields, not_after })
@@ -121,6 +135,45 @@ impl Introductions {
         {
             self.verified.remove(&oldest);
         }
-        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::member::{Generation, MemberId};
+
+    #[test]
+    fn the_oldest_is_forgotten_when_there_is_no_room() {
+        let hash = |n: u64| {
+            let mut bytes = [0; 32];
+            bytes[..8].copy_from_slice(&n.to_le_bytes());
+            IntroductionHash(bytes)
+        };
+        let fields = IntroductionFields {
+            cluster: String::new(),
+            cluster_id: None,
+            id: MemberId::new("1").unwrap(),
+            generation: Generation::new(1),
+            serial: 0,
+            gossip_key: [0; 32],
+            advertised: String::new(),
+            leaf: [0; 32],
+        };
+        let mut held = Introductions::default();
+        let last = INTRODUCTIONS_MAX as u64;
+        for n in (0..=last).chain([last]) {
+            held.remember(hash(n), fields.clone(), Timestamp::from_secs(9));
+        }
+        assert_eq!(
+            (held.verified.len(), held.oldest_first.len()),
+            (INTRODUCTIONS_MAX, INTRODUCTIONS_MAX)
+        );
+        assert!(held.get(Timestamp::ZERO, &hash(0)).is_none());
+        assert!(held.get(Timestamp::from_secs(9), &hash(last)).is_some());
+        assert!(
+            held.get(Timestamp::from_secs(10), &hash(last)).is_none(),
+            "expired"
+        );
     }
 }

@@ -218,3 +218,137 @@ impl Keyring {
         self.key(id).is_some()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(100);
+    const AFTER: Duration = Duration::from_secs(30);
+
+    fn wire_key(epoch: u32, byte: u8) -> WireKey {
+        WireKey {
+            epoch,
+            secret: [byte; 32],
+        }
+    }
+
+    fn key(epoch: u32, byte: u8) -> GossipKey {
+        GossipKey::from(&wire_key(epoch, byte))
+    }
+
+    fn ring(byte: u8) -> Keyring {
+        Keyring::new(key(1, byte), AFTER)
+    }
+
+    #[test]
+    fn a_key_is_known_by_the_hash_of_its_secret() {
+        // head -c 32 /dev/zero | sha256sum
+        assert_eq!(key(1, 0).id(), KeyId(0x6668_7aad_f862_bd77));
+        assert_eq!(key(2, 0).id(), key(1, 0).id());
+    }
+
+    #[test]
+    fn an_installed_key_verifies_at_once_and_takes_over_later() {
+        let mut ring = ring(1);
+        let (old, new) = (ring.active(), key(2, 2).id());
+        assert!(ring.install(NOW, &[wire_key(2, 2)]));
+        assert!(!ring.install(NOW + AFTER, &[wire_key(2, 2)]), "no news");
+        assert_eq!((ring.active(), ring.newest()), (old, new));
+        assert_eq!(ring.next_timeout(), Some(NOW + AFTER));
+        let theirs = Keyring::new(key(2, 2), AFTER);
+        let tag = theirs.tag(b"datagram");
+        assert_eq!(ring.verify(new, b"datagram", &tag), Ok(()));
+        ring.handle_timeout(NOW + AFTER - Duration::from_micros(1));
+        assert_eq!(ring.active(), old);
+        ring.handle_timeout(NOW + AFTER);
+        assert_eq!(ring.active(), new);
+        assert_eq!(ring.next_timeout(), None);
+        let tag = ring.tag(b"datagram");
+        assert_eq!(theirs.verify(new, b"datagram", &tag), Ok(()));
+    }
+
+    #[test]
+    fn a_lower_key_never_takes_over() {
+        let mut ring = Keyring::new(key(2, 1), AFTER);
+        assert!(ring.install(NOW, &[wire_key(1, 2)]));
+        assert_eq!(ring.next_timeout(), None);
+        ring.handle_timeout(Timestamp::MAX);
+        assert_eq!(ring.active(), key(2, 1).id());
+    }
+
+    #[test]
+    fn who_is_let_in_while_alone_takes_the_clusters_keys_and_drops_its_own() {
+        let mut ring = ring(1);
+        assert!(!ring.is_shared());
+        assert!(ring.adopt(NOW, &[wire_key(1, 2), wire_key(9, 3)]));
+        assert_eq!(
+            ring.active(),
+            key(1, 2).id(),
+            "the first is the cluster's active one"
+        );
+        assert_eq!(ring.key_ids().len(), 2);
+        assert!(ring.is_shared());
+        assert!(!ring.adopt(NOW, &[]), "nothing to take");
+    }
+
+    #[test]
+    fn two_who_join_each_other_at_once_end_up_with_the_same_key() {
+        let (mut one, mut two) = (ring(1), ring(2));
+        let (from_one, from_two) = (one.hand_out(), two.hand_out());
+        assert!(one.adopt(NOW, &from_two) && two.adopt(NOW, &from_one));
+        assert_eq!(one.key_ids(), two.key_ids());
+        let tag = one.tag(b"datagram");
+        assert_eq!(two.verify(one.active(), b"datagram", &tag), Ok(()));
+        one.handle_timeout(NOW + AFTER);
+        two.handle_timeout(NOW + AFTER);
+        assert_eq!(one.active(), two.active());
+    }
+
+    #[test]
+    fn keys_are_handed_out_with_the_active_one_first() {
+        let mut ring = ring(1);
+        ring.install(NOW, &[wire_key(3, 3), wire_key(2, 2)]);
+        let epochs = |ring: &mut Keyring| {
+            ring.hand_out()
+                .iter()
+                .map(|key| key.epoch)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(epochs(&mut ring), [1, 3, 2]);
+        ring.handle_timeout(Timestamp::MAX);
+        assert_eq!(epochs(&mut ring), [3, 2, 1]);
+    }
+
+    #[test]
+    fn a_full_ring_forgets_the_lowest_but_never_the_active_key() {
+        let mut ring = ring(0);
+        let active = ring.active();
+        let keys: Vec<_> = (1..=9).map(|n| wire_key(10 + u32::from(n), n)).collect();
+        assert!(ring.install(NOW, &keys[..4]));
+        assert!(ring.install(NOW, &keys[4..]));
+        assert_eq!(ring.key_ids().len(), KEYRING_LEN_MAX);
+        assert_eq!(ring.active(), active);
+        assert!(ring.key(active).is_some(), "in use");
+        assert!(ring.key(key(1, 1).id()).is_none() && ring.key(key(1, 2).id()).is_none());
+        assert!(
+            !ring.install(NOW, &[wire_key(2, 99)]),
+            "too low to be kept is no news"
+        );
+        assert_eq!(ring.newest(), key(1, 9).id());
+    }
+
+    #[test]
+    fn no_secret_is_printed() {
+        let ring = ring(0x5a);
+        let printed = format!("{ring:?} {:?}", ring.active_key().to_wire());
+        for form in ["90", "5a5a", "0x5a", "ZZ"] {
+            assert!(
+                !printed
+                    .replace(&format!("{:016x}", ring.active().0), "")
+                    .contains(form),
+                "{printed}"
+            );
+        }
+    }
+}

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use super::super::*;
-use super::world::{World, options};
+use super::world::{World, options, seed};
 use crate::member::Generation;
-use crate::seal::Seed;
 use crate::wire::frame::WireKey;
 
 fn refused(code: Code, cause: Option<Code>) -> impl Fn(&JoinOutcome) -> bool {
@@ -159,7 +158,7 @@ fn a_stand_in_that_answers_the_dial_back_is_refused_by_the_contact() {
         // It comes from the same seed, so it asks under the same join id and with the same nonce. Its request is lost, so
         // that it waits for the dial-back that is meant for another.
         world.diverted.insert(world.nodes[1].addr, 2);
-        world.nodes[2].admission.secrets = Secrets::new(Seed::new([2; 32]));
+        world.nodes[2].admission.secrets = Secrets::new(seed(1));
         world.meddle = Some(Box::new(|from, frame| {
             from != 2 || !matches!(frame, Frame::JoinRequest { .. })
         }));
