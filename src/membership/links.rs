@@ -144,13 +144,15 @@ impl Links {
         self.proven.get(&link)
     }
 
-    /// All connections to a member.
-    pub(super) fn all_to(&self, id: &MemberId) -> Vec<LinkId> {
-        self.by_member
-            .get(id)
-            .into_iter()
-            .flatten()
-            .copied()
+    /// All connections to lives of a member up to this one.
+    pub(super) fn all_to(&self, id: &MemberId, generation: Generation) -> Vec<LinkId> {
+        let links = self.by_member.get(id).into_iter().flatten().copied();
+        links
+            .filter(|link| {
+                self.proven
+                    .get(link)
+                    .is_some_and(|far| far.generation <= generation)
+            })
             .collect()
     }
 

@@ -445,13 +445,13 @@ impl Membership {
                 self.healing
                     .book
                     .insert(&record.id, record.addr, &mut self.rng);
-                self.close_links_to(now, &record.id);
+                self.close_links_to(now, &record.id, record.generation);
                 self.look_again_if_alone(now);
                 Event::MemberDied { record, by }
             }
             Said::Left(record) => {
                 self.healing.book.remove(&record.id, record.addr);
-                self.close_links_to(now, &record.id);
+                self.close_links_to(now, &record.id, record.generation);
                 self.look_again_if_alone(now);
                 Event::MemberLeft(record)
             }

@@ -117,8 +117,9 @@ impl Membership {
         self.admission.close(now, link, None);
     }
 
-    pub(super) fn close_links_to(&mut self, now: Timestamp, id: &MemberId) {
-        for link in self.links.all_to(id) {
+    /// Closes the connections to a life that has ended; those to a later life stay.
+    pub(super) fn close_links_to(&mut self, now: Timestamp, id: &MemberId, generation: Generation) {
+        for link in self.links.all_to(id, generation) {
             self.close_link(now, link);
         }
     }

@@ -6,10 +6,13 @@
     reason = "in a test that is how a surprise is reported"
 )]
 
+mod capture;
 #[cfg(feature = "daemon")]
 mod certificates;
 mod cluster;
 #[cfg(feature = "daemon")]
 mod config;
 mod floors;
+mod recipes;
 mod sockets;
+mod support;
