@@ -579,6 +579,24 @@ mod tests {
     }
 
     #[test]
+    fn every_frame_and_every_code_is_in_the_manual() {
+        let manual = include_str!("../../docs/PROTOCOL.md");
+        for frame in one_of_each() {
+            let row = format!("| 0x{:02x} | {} |", frame.kind(), frame.name());
+            assert!(manual.contains(&row), "{row}");
+        }
+        for code in Code::ALL {
+            let kind = if code.is_permanent() {
+                "permanent"
+            } else {
+                "passing"
+            };
+            let row = format!("| {} | {code} | {kind} |", code.number());
+            assert!(manual.contains(&row), "{row}");
+        }
+    }
+
+    #[test]
     fn every_frame_refuses_bytes_behind_it() {
         for frame in one_of_each()
             .into_iter()
