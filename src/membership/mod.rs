@@ -33,6 +33,8 @@ mod links;
 mod options;
 mod output;
 mod refusals;
+#[cfg(test)]
+mod tests;
 mod traffic;
 
 use std::collections::VecDeque;
