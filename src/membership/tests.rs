@@ -13,6 +13,9 @@ use crate::wire::hello::IntroductionHash;
 use crate::wire::message::{Message, encode_message};
 use crate::wire::update::{decode_record, encode_record};
 
+/// Which counter a datagram goes to.
+type Counter = fn(&DatagramStats) -> u64;
+
 const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 
 fn addr(host: u8) -> SocketAddr {
@@ -109,7 +112,7 @@ fn a_plain_node_drops_what_does_not_concern_it_counts_it_and_answers_nothing() {
     let mut node = node(None);
     hold(&mut node, &record("2", 2, 5));
     outputs(&mut node);
-    let rows: [(Vec<u8>, fn(&DatagramStats) -> u64); 6] = [
+    let rows: [(Vec<u8>, Counter); 6] = [
         (vec![1, 0, 0], |stats| stats.malformed),
         (b"GET / HTTP/1.1\r\n\r\n".to_vec(), |stats| stats.malformed),
         (with_tag, |stats| stats.other_mode),
