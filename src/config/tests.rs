@@ -12,6 +12,7 @@ const EXAMPLE: &str = "config.example.yaml";
 const TABLE: &str = "docs/CONFIGURATION.md";
 const SECTIONS: [Role; 2] = [Role::Broker, Role::Gateway];
 
+/// R9.
 #[test]
 fn the_example_is_the_defaults() {
     for section in SECTIONS {
@@ -25,6 +26,7 @@ fn the_example_is_the_defaults() {
     }
 }
 
+/// R85, R87.
 #[test]
 fn the_example_has_every_key_under_its_variable() {
     let text = fs::read_to_string(EXAMPLE).unwrap();
@@ -74,7 +76,7 @@ fn load_with(section: Role, variables: &[(&str, &str)]) -> Result<Loaded, Config
     load(section, None, variables.iter().map(owned))
 }
 
-/// Which host and port a broker binds to and advertises.
+/// Which host and port a broker binds to and advertises. R97, R132.
 #[test]
 fn the_listener_of_a_broker() {
     type Case = (
@@ -138,6 +140,7 @@ fn the_listener_of_a_broker() {
     }
 }
 
+/// R8, R97.
 #[test]
 fn a_gateway_has_all_in_one_section() {
     let loaded = load_with(

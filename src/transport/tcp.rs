@@ -268,6 +268,7 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
+    /// R100.
     #[test]
     fn room_is_bounded_per_source_and_in_all_and_comes_back() {
         let room = Arc::default();

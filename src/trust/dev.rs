@@ -140,6 +140,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_secs(1_767_225_600);
 
+    /// R50, R63.
     #[test]
     fn nodes_of_one_authority_believe_each_other_and_nobody_else() {
         let directory = tempfile::tempdir().unwrap();
@@ -179,6 +180,7 @@ mod tests {
         }
     }
 
+    /// R33.
     #[test]
     fn nothing_is_overwritten() {
         let directory = tempfile::tempdir().unwrap();

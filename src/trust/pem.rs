@@ -340,6 +340,7 @@ mod tests {
             .collect()
     }
 
+    /// R23, R24.
     #[test]
     fn blocks_survive_what_people_do_to_files() {
         for (what, text) in [
@@ -380,6 +381,7 @@ mod tests {
         }
     }
 
+    /// R24.
     #[test]
     fn a_begin_without_a_certificate_is_an_error() {
         for (text, expected) in [
@@ -432,6 +434,7 @@ mod tests {
         }
     }
 
+    /// R27.
     #[test]
     fn legacy_encryption_is_seen() {
         let text = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nAAEC\n-----END RSA PRIVATE KEY-----";

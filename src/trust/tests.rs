@@ -354,6 +354,7 @@ fn every_anchor_of_the_issuers_name_is_tried() {
     );
 }
 
+/// R38.
 #[test]
 fn a_bad_candidate_does_not_end_the_search() {
     let cluster = Cluster::new(&Forge::ca("root", "root"));

@@ -215,6 +215,7 @@ mod tests {
     }
 
     proptest! {
+        /// R4.
         #[test]
         fn parsing_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..120)) {
             let _ = parse(&bytes);

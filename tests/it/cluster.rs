@@ -14,6 +14,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 /// Longer than any test takes; only a test that hangs meets it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// R1.
 #[tokio::test]
 async fn three_tls_nodes_form_one_cluster_and_see_a_leave() {
     let nodes = Authority::new("ours").cluster(3).await;
@@ -49,6 +50,7 @@ async fn plaintext_nodes_form_with_and_without_udp() {
     }
 }
 
+/// R10, R11.
 #[tokio::test]
 async fn nodes_that_differ_in_tls_refuse_each_other_and_both_know_why() {
     let authority = Authority::new("ours");
@@ -69,6 +71,7 @@ async fn nodes_that_differ_in_tls_refuse_each_other_and_both_know_why() {
     }
 }
 
+/// R76.
 #[tokio::test]
 async fn a_stranger_to_the_authority_is_refused() {
     let inside = start(Authority::new("ours").node("1")).await;

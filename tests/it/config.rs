@@ -75,6 +75,7 @@ fn from_default() -> Value {
     json!({"kind": "default", "file": null, "line": null, "variable": null})
 }
 
+/// R91.
 #[test]
 fn a_node_needs_no_file_and_no_variables() {
     for (section, id) in [
@@ -94,6 +95,7 @@ fn a_node_needs_no_file_and_no_variables() {
     }
 }
 
+/// R87; and R18, since the paths are set while TLS is off.
 #[test]
 fn both_spellings_bind_and_are_reported_as_set() {
     for variable in [
@@ -113,6 +115,7 @@ fn both_spellings_bind_and_are_reported_as_set() {
     }
 }
 
+/// R88, R95.
 #[test]
 fn list_elements_have_their_own_sources() {
     let by_comma = show(&[("ZEEBE_BROKER_CLUSTER_INITIALCONTACTPOINTS", "a:1, [::1]:2")]);
@@ -139,6 +142,7 @@ fn list_elements_have_their_own_sources() {
     );
 }
 
+/// R88.
 #[test]
 fn the_environment_replaces_a_list_whole_and_can_empty_it() {
     let yaml = "zeebe:\n  broker:\n    cluster:\n      initial-contact-points:\n        - a:1\n        - b:2\n";
@@ -173,6 +177,7 @@ fn the_environment_replaces_a_list_whole_and_can_empty_it() {
     );
 }
 
+/// R90.
 #[test]
 fn values_of_every_kind_come_from_file_and_environment() {
     for (variable, text, key, expected) in [
@@ -245,7 +250,7 @@ fn values_of_every_kind_come_from_file_and_environment() {
     }
 }
 
-/// What goes wrong in the environment, and the words that the one line on standard error must have.
+/// What goes wrong in the environment, and the words that the one line on standard error must have. R14, R100 among them.
 #[test]
 fn a_bad_variable_is_one_line_and_exit_2() {
     for (variable, value, words) in [
@@ -376,7 +381,7 @@ fn a_bad_variable_is_one_line_and_exit_2() {
     }
 }
 
-/// The same for the file, where the line begins with the position.
+/// The same for the file, where the line begins with the position. R14 among them.
 #[test]
 fn a_bad_file_is_one_line_with_a_position_and_exit_2() {
     for (yaml, at, words) in [
@@ -448,6 +453,7 @@ fn a_bad_file_is_one_line_with_a_position_and_exit_2() {
     }
 }
 
+/// R18, R20: with TLS on, both missing paths among the rest.
 #[test]
 fn everything_wrong_is_told_at_once() {
     let run = phalanx(
@@ -467,6 +473,7 @@ fn everything_wrong_is_told_at_once() {
     }
 }
 
+/// R89.
 #[test]
 fn a_missing_file_is_named_in_full() {
     let run = phalanx(&["check", "--config", "no/such.yaml"], &[]);
@@ -477,6 +484,7 @@ fn a_missing_file_is_named_in_full() {
     assert_eq!(run.stderr.lines().count(), 1);
 }
 
+/// R18, R93.
 #[test]
 fn warnings_do_not_keep_a_node_from_starting() {
     for (variable, value, words) in [
@@ -590,6 +598,7 @@ fn an_empty_variable_takes_the_files_value_away_and_says_so() {
     );
 }
 
+/// R87.
 #[test]
 fn every_variable_that_env_prints_binds_in_both_spellings() {
     let run = phalanx(&["env", "--format", "json"], &[]);

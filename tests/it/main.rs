@@ -14,5 +14,6 @@ mod cluster;
 mod config;
 mod floors;
 mod recipes;
+mod requirements;
 mod sockets;
 mod support;

@@ -136,6 +136,7 @@ async fn a_source_that_holds_all_its_places_gets_no_more() {
     assert!(listener.accept().await.place.is_some());
 }
 
+/// R1, R10, R19.
 #[tokio::test]
 async fn a_tls_node_answers_a_frame_with_the_fixed_refusal_and_nothing_else() {
     let mut node = Node::new(Security::tls()).await;
@@ -163,6 +164,7 @@ async fn a_tls_node_answers_a_frame_with_the_fixed_refusal_and_nothing_else() {
     assert_eq!(code(verdict), Some(Code::SecurityMismatch));
 }
 
+/// R10, R19.
 #[tokio::test]
 async fn a_plaintext_node_answers_tls_with_one_fatal_alert() {
     let mut node = Node::new(Security::Plain).await;
@@ -178,6 +180,7 @@ async fn a_plaintext_node_answers_tls_with_one_fatal_alert() {
     assert_eq!(code(verdict), Some(Code::SecurityMismatch));
 }
 
+/// R19.
 #[tokio::test]
 async fn neither_kind_of_node_answers_garbage() {
     for security in [Security::Plain, Security::tls()] {
@@ -212,6 +215,7 @@ async fn a_port_check_is_no_refusal() {
     assert_eq!(code(verdict), None);
 }
 
+/// R100.
 #[tokio::test]
 async fn a_silent_peer_is_cut_at_the_deadline() {
     for (security, words) in [
@@ -236,6 +240,7 @@ async fn a_silent_peer_is_cut_at_the_deadline() {
     }
 }
 
+/// R100.
 #[tokio::test]
 async fn a_silent_listener_is_given_up_at_the_deadline() {
     let (listener, _udp) = bind("127.0.0.1:0").unwrap();
@@ -255,6 +260,7 @@ async fn nobody_listening_is_unreachable() {
     assert!(error.source.is_some(), "the detail is ours to log");
 }
 
+/// R10, R124.
 #[tokio::test]
 async fn a_tls_dialer_knows_a_plaintext_node_by_its_alert() {
     let node = Node::new(Security::Plain).await;
@@ -269,6 +275,7 @@ async fn a_tls_dialer_knows_a_plaintext_node_by_its_alert() {
     );
 }
 
+/// R19.
 #[tokio::test]
 async fn a_tls_dialer_knows_a_plaintext_node_by_its_frames() {
     let (listener, _udp) = bind("127.0.0.1:0").unwrap();
@@ -285,6 +292,7 @@ async fn a_tls_dialer_knows_a_plaintext_node_by_its_frames() {
     assert_eq!(error.code, Code::SecurityMismatch);
 }
 
+/// R10.
 #[tokio::test]
 async fn a_plaintext_dialer_reads_the_refusal_of_a_tls_node() {
     let node = Node::new(Security::tls()).await;
@@ -307,6 +315,7 @@ async fn a_plaintext_dialer_reads_the_refusal_of_a_tls_node() {
     assert_eq!(code(within(verdict).await.0), Some(Code::SecurityMismatch));
 }
 
+/// R1.
 #[tokio::test]
 async fn both_ends_of_a_tls_link_share_the_exporter_and_frames_pass() {
     let (mut one, mut two) = Link::pair(&Security::tls()).await;

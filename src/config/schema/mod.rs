@@ -299,6 +299,7 @@ mod tests {
         }
     }
 
+    /// R80.
     #[test]
     fn whatever_sounds_like_a_secret_is_one() {
         for key in keys() {

@@ -50,6 +50,7 @@ fn an_authority_in_first_place_is_named() {
     );
 }
 
+/// R46, R67 for the own certificate.
 #[test]
 fn a_node_does_not_start_with_a_certificate_that_all_would_refuse() {
     for (own, reason) in [
@@ -87,6 +88,7 @@ fn a_node_does_not_start_with_a_certificate_that_all_would_refuse() {
     }
 }
 
+/// R20, R26, R27.
 #[test]
 fn files_that_cannot_be_used_say_what_they_are() {
     let directory = tempfile::tempdir().unwrap();
@@ -173,6 +175,34 @@ fn files_that_cannot_be_used_say_what_they_are() {
     }
 }
 
+/// R31: as mounted secrets are laid out, a link to a file in a directory that is itself a link, swapped as a whole.
+#[cfg(unix)]
+#[test]
+fn files_are_read_through_links() {
+    use std::os::unix::fs::symlink;
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let options = TrustOptions {
+        certificate_chain: path("tls.crt"),
+        private_key: path("tls.key"),
+        ..TrustOptions::default()
+    };
+    symlink("..data/tls.crt", path("tls.crt")).unwrap();
+    symlink("..data/tls.key", path("tls.key")).unwrap();
+    for version in ["..one", "..two"] {
+        let key = Key::new();
+        let own = Forge::v3(version, version).self_signed(&key);
+        fs::create_dir(path(version)).unwrap();
+        fs::write(path(version).join("tls.crt"), chain_file(&[&own])).unwrap();
+        fs::write(path(version).join("tls.key"), key.pem()).unwrap();
+        symlink(version, path("..new")).unwrap();
+        fs::rename(path("..new"), path("..data")).unwrap();
+        assert_eq!(Trust::load(&options, NOW).unwrap().0.chain(), [own]);
+    }
+}
+
+/// R104.
 #[test]
 fn dates_that_call_for_attention_are_warned_of() {
     let cluster = Cluster::new(&Forge::ca("root", "root"));
