@@ -4,9 +4,13 @@
 //! literal time and a transcript prints the same on every run. The driver anchors it to the wall clock once, at start,
 //! and lets the monotonic clock carry it from there: a wall-clock jump therefore changes nothing.
 
+mod utc;
+
 use std::fmt;
 use std::ops::{Add, AddAssign, Sub};
 use std::time::Duration;
+
+pub use utc::Utc;
 
 /// A point in time: microseconds since the Unix epoch as seen at start, carried on by a monotonic clock.
 ///

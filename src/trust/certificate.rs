@@ -16,10 +16,9 @@ use x509_parser::extensions::{self, X509Extension};
 use x509_parser::nom::Parser;
 use x509_parser::prelude::{ASN1Time, X509Certificate, X509Name, X509Version};
 
-use super::date::Utc;
 use super::der::{BIT_STRING, SEQUENCE, tlv};
 use super::verify_error::PeerRole;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, Utc};
 
 /// One certificate, read.
 #[derive(Clone)]

@@ -16,7 +16,6 @@
 
 mod certificate;
 mod credentials;
-mod date;
 mod der;
 #[cfg(feature = "daemon")]
 mod dev;

@@ -5,8 +5,7 @@ use std::fmt;
 use thiserror::Error;
 
 use super::certificate::CertificateError;
-use super::date::Utc;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, Utc};
 
 /// Which end of the TLS connection presented the certificates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

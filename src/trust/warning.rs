@@ -6,9 +6,8 @@ use thiserror::Error;
 
 use super::certificate::Certificate;
 use super::credentials::Credentials;
-use super::date::Utc;
 use super::truststore::{AnchorOrigin, Truststore};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, Utc};
 
 /// Something an operator should know of certificates that were loaded all the same.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -1,12 +1,12 @@
-//! Dates of certificates, for people: `2022-11-11T22:25:28Z`.
+//! [`Utc`]: dates for people and JSON, `2022-11-11T22:25:28Z`.
 
 use std::fmt;
 
-use crate::time::Timestamp;
+use super::Timestamp;
 
-/// Shows a timestamp as a UTC date and time, to the second.
-#[derive(Clone, Copy)]
-pub(super) struct Utc(pub(super) Timestamp);
+/// Shows a timestamp as a date and time in UTC, to the second, as RFC 3339 writes it.
+#[derive(Clone, Copy, Debug)]
+pub struct Utc(pub Timestamp);
 
 impl fmt::Display for Utc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
