@@ -61,6 +61,7 @@
 //! | F3 | [`admission`], [`membership`] | from a raw connection to a proven one; the state machine that composes all below |
 //! | F4 | [`transport`], `config` | sockets and TLS; Zeebe's configuration |
 //! | F5 | [`Node`] | tokio around it |
+//! | F6 | `admin` | HTTP on the management port |
 //! | F7 | `cli` | the command line |
 //!
 //! # Features
@@ -87,6 +88,8 @@ pub mod transport;
 
 mod node;
 
+#[cfg(feature = "daemon")]
+pub mod admin;
 #[cfg(feature = "daemon")]
 pub mod cli;
 

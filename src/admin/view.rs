@@ -1,0 +1,78 @@
+//! What is said of members and refusals in JSON. Names are those of the code.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::member::{MemberState, Role};
+use crate::membership::Refusal;
+use crate::swim::Member;
+use crate::time::Utc;
+
+/// One element of `/members`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberView {
+    /// The member id: a broker's `nodeId` in decimal, a gateway's `memberId`.
+    pub id: String,
+    /// Whether it is the node that answers.
+    #[serde(rename = "self")]
+    pub is_self: bool,
+    /// What kind of node it is.
+    pub role: Role,
+    /// What the node that answers holds it to be.
+    pub state: MemberState,
+    /// Since when, in UTC (RFC 3339).
+    pub since: String,
+    /// Its advertised address.
+    pub address: SocketAddr,
+    /// Which life of it: milliseconds since the Unix epoch.
+    pub generation: u64,
+    /// Which version of that life.
+    pub incarnation: u32,
+    /// Whether it has a datagram socket at all.
+    pub udp: bool,
+    /// Whether it answers the node over TCP while datagrams between the two are lost.
+    pub udp_unreachable: bool,
+}
+
+/// One element of `/refusals`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusalView {
+    /// The reason: the name of a [`Code`](crate::wire::refusal::Code).
+    pub code: String,
+    /// How often since the start, by this node or of it.
+    pub count: u64,
+    /// The peer of the last one.
+    pub last_peer: SocketAddr,
+    /// When the last one was, in UTC (RFC 3339).
+    pub last_at: String,
+}
+
+impl MemberView {
+    pub(super) fn new(member: &Member, is_self: bool) -> Self {
+        let record = member.record();
+        Self {
+            id: record.id.as_str().to_owned(),
+            is_self,
+            role: record.role,
+            state: member.state(),
+            since: Utc(member.since()).to_string(),
+            address: record.addr,
+            generation: record.generation.get(),
+            incarnation: record.incarnation.get(),
+            udp: record.udp,
+            udp_unreachable: member.is_udp_unreachable(),
+        }
+    }
+}
+
+impl From<Refusal> for RefusalView {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            code: refusal.code.as_str().to_owned(),
+            count: refusal.count,
+            last_peer: refusal.last_peer,
+            last_at: Utc(refusal.last_at).to_string(),
+        }
+    }
+}
