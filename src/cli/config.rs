@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum};
-use comfy_table::{Table, presets};
 use serde::Serialize;
 
 use super::Exit;
 use super::output::{
-    Format, error_lines, print, print_json, report_error, report_warnings, warnings,
+    Format, error_lines, print, print_json, report_error, report_warnings, table, warnings,
 };
 use crate::config::schema::{self, Key, Status};
 use crate::config::{self, ConfigError, Entry, Loaded, Shown, Warning};
@@ -197,13 +196,6 @@ fn env_table(keys: impl Iterator<Item = &'static Key>) -> String {
          Lists take commas, or one variable for each element: ..._0_, ..._1_.",
         table.trim_fmt()
     )
-}
-
-fn table<const N: usize>(header: [&str; N]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(header);
-    table
 }
 
 fn human(value: &Shown) -> String {

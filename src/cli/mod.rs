@@ -1,14 +1,23 @@
 //! The command line: one file per command. Standard output has the answer alone, standard error everything else.
 
+mod client;
 mod config;
 mod exit;
+mod log;
+mod members;
+mod node;
 mod output;
+mod refused;
+mod signals;
+mod start_failure;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 pub use exit::Exit;
+
+use crate::member::Role;
 
 /// Runs the command that the process was started with.
 #[must_use]
@@ -30,14 +39,23 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run a broker until it is told to stop.
+    Broker(node::Args),
     /// Show or check the configuration without starting a node.
     Config(config::Args),
+    /// Run a gateway until it is told to stop: a full member under its own section of the configuration.
+    Gateway(node::Args),
+    /// Show whom a running node sees.
+    Members(members::Args),
 }
 
 impl Command {
     fn run(self) -> Exit {
         match self {
+            Self::Broker(args) => node::run(Role::Broker, &args),
             Self::Config(args) => config::run(args),
+            Self::Gateway(args) => node::run(Role::Gateway, &args),
+            Self::Members(args) => members::run(&args),
         }
     }
 }

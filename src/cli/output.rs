@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use clap::ValueEnum;
+use comfy_table::{Table, presets};
 use serde::Serialize;
 
 use super::Exit;
@@ -69,4 +70,12 @@ pub(super) fn print(answer: &str) -> Exit {
             Exit::CheckFailed
         }
     }
+}
+
+/// A table without lines, of the given columns.
+pub(super) fn table<const N: usize>(header: [&str; N]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(header);
+    table
 }

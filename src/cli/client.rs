@@ -1,0 +1,83 @@
+//! Asks a running node through its management port.
+
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1;
+use hyper::{Request, Response, StatusCode, Uri};
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// How long connecting and answering may take together.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The longest answer taken, in bytes: some hundred thousand members.
+const ANSWER_LEN_MAX: usize = 64 << 20;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+#[error("no answer from {uri}: {cause}")]
+pub(super) struct ClientError {
+    uri: Uri,
+    #[source]
+    cause: Cause,
+}
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+enum Cause {
+    #[error("it is not JSON of the expected form ({0}); is this a node's management port?")]
+    Answer(#[from] serde_json::Error),
+    #[error("{0}; is this a node's management port?")]
+    Body(Box<dyn std::error::Error + Send + Sync>),
+    #[error(
+        "{0}; is the node running, and is this its management port (management.server.port, MANAGEMENT_SERVER_PORT)?"
+    )]
+    Connect(#[from] std::io::Error),
+    #[error("{0}; is this a node's management port?")]
+    Http(#[from] hyper::Error),
+    #[error("nothing within {PATIENCE:?}")]
+    Silent,
+    #[error("status {0}; is this a node's management port?")]
+    Status(StatusCode),
+    #[error("write it as http://host:port")]
+    Uri,
+}
+
+/// The answer of `path` on the node whose management server is at `base`, as `http://127.0.0.1:9600`.
+pub(super) async fn get<T: DeserializeOwned>(base: &Uri, path: &str) -> Result<T, ClientError> {
+    let answer = timeout(PATIENCE, fetch(base, path)).await;
+    answer
+        .unwrap_or(Err(Cause::Silent))
+        .map_err(|cause| ClientError {
+            uri: base.clone(),
+            cause,
+        })
+}
+
+async fn fetch<T: DeserializeOwned>(base: &Uri, path: &str) -> Result<T, Cause> {
+    let authority = base
+        .authority()
+        .filter(|_| base.scheme_str() == Some("http"));
+    let authority = authority.ok_or(Cause::Uri)?;
+    let host = authority.host().trim_matches(['[', ']']);
+    let stream = TcpStream::connect((host, authority.port_u16().unwrap_or(80))).await?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    let request = Request::get(path).header("host", authority.as_str());
+    let request = request
+        .body(Empty::<Bytes>::new())
+        .map_err(|_| Cause::Uri)?;
+    let response = sender.send_request(request).await?;
+    Ok(serde_json::from_slice(&body(response).await?)?)
+}
+
+async fn body(response: Response<Incoming>) -> Result<Bytes, Cause> {
+    if response.status() != StatusCode::OK {
+        return Err(Cause::Status(response.status()));
+    }
+    let body = Limited::new(response.into_body(), ANSWER_LEN_MAX);
+    Ok(body.collect().await.map_err(Cause::Body)?.to_bytes())
+}
