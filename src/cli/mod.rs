@@ -3,6 +3,7 @@
 mod client;
 mod config;
 mod exit;
+mod local;
 mod log;
 mod members;
 mod node;
@@ -45,6 +46,8 @@ enum Command {
     Config(config::Args),
     /// Run a gateway until it is told to stop: a full member under its own section of the configuration.
     Gateway(node::Args),
+    /// Run a whole cluster on this machine and watch who sees whom.
+    Local(local::Args),
     /// Show whom a running node sees.
     Members(members::Args),
 }
@@ -55,6 +58,7 @@ impl Command {
             Self::Broker(args) => node::run(Role::Broker, &args),
             Self::Config(args) => config::run(args),
             Self::Gateway(args) => node::run(Role::Gateway, &args),
+            Self::Local(args) => local::run(&args),
             Self::Members(args) => members::run(&args),
         }
     }

@@ -1,9 +1,10 @@
 //! What every command prints: answers on standard output, problems and warnings on standard error.
 
+use std::error::Error;
 use std::io::{self, Write};
 
 use clap::ValueEnum;
-use comfy_table::{Table, presets};
+use comfy_table::{Cell, Table, presets};
 use serde::Serialize;
 
 use super::Exit;
@@ -53,6 +54,17 @@ pub(super) fn error_lines(error: &ConfigError) -> Vec<String> {
     }
 }
 
+/// An error with all its causes.
+pub(super) fn one_line(error: &dyn Error) -> String {
+    let mut line = error.to_string();
+    let mut error = error;
+    while let Some(cause) = error.source() {
+        line += &format!(": {cause}");
+        error = cause;
+    }
+    line
+}
+
 /// Prints an answer as JSON.
 pub(super) fn print_json<T: Serialize>(answer: &T) -> Exit {
     let json =
@@ -73,9 +85,9 @@ pub(super) fn print(answer: &str) -> Exit {
 }
 
 /// A table without lines, of the given columns.
-pub(super) fn table<const N: usize>(header: [&str; N]) -> Table {
+pub(super) fn table<T: Into<Cell>>(header: impl IntoIterator<Item = T>) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header(header);
+    table.set_header(header.into_iter().map(Into::into).collect::<Vec<Cell>>());
     table
 }

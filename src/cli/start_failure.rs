@@ -1,9 +1,9 @@
 //! [`StartFailure`]: why a node did not start, in one line that names the setting, its variable and the remedy.
 
-use std::error::Error;
 use std::io;
 
 use super::Exit;
+use super::output::one_line;
 use crate::admin::AdminError;
 use crate::config::{Setting as ConfigSetting, Settings, Source};
 use crate::member::Role;
@@ -37,12 +37,7 @@ impl StartFailure {
             line += &place(setting);
             line += ": ";
         }
-        line += &self.to_string();
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            line += &format!(": {error}");
-            cause = error.source();
-        }
+        line += &one_line(self);
         match self.remedy() {
             Some(remedy) => line + "; " + remedy,
             None => line,
