@@ -209,7 +209,7 @@ impl Admission {
     fn go_on(&mut self, now: Timestamp, join: JoinId) {
         let Pending { peer, record, .. } = &self.acceptor.pending[&join];
         let addr = record.addr;
-        let is_same_host = addr.ip().to_canonical() == peer.addr.ip().to_canonical();
+        let is_same_host = self.is_same_host(addr.ip(), peer.addr.ip());
         let failed = |cause| (Code::DialBackFailed, cause, Some(addr));
         let (code, cause, addr) = match self.local.options.dial_back {
             _ if addr == self.local.options.advertised => failed(Some(Code::OwnAddress)),
@@ -223,6 +223,15 @@ impl Admission {
             }
         };
         self.refuse_join(now, join, code, cause, addr);
+    }
+
+    /// Whether an advertised address is that of the host a connection comes from. Over loopback the joiner runs on this host,
+    /// and may advertise it as we do.
+    fn is_same_host(&self, advertised: IpAddr, source: IpAddr) -> bool {
+        let (advertised, source) = (advertised.to_canonical(), source.to_canonical());
+        let ours = self.local.options.advertised.ip().to_canonical();
+        advertised == source
+            || source.is_loopback() && (advertised.is_loopback() || advertised == ours)
     }
 
     /// Dials back whoever waits, as far as there is room.

@@ -151,12 +151,18 @@ impl<'a> Check<'a> {
         Some(Security {
             tls,
             handshake_timeout: self.security_key("handshakeTimeout").duration(),
-            dial_back: match self.security_key("dialBack").choice() {
-                "off" => DialBack::Off,
-                "sameHost" => DialBack::SameHost,
-                _ => DialBack::Any,
-            },
+            dial_back: self.dial_back(),
         })
+    }
+
+    fn dial_back(&self) -> Option<DialBack> {
+        let setting = self.security_key("dialBack");
+        let chosen = match setting.choice() {
+            "off" => DialBack::Off,
+            "sameHost" => DialBack::SameHost,
+            _ => DialBack::Any,
+        };
+        (!setting.source.is_default()).then_some(chosen)
     }
 
     fn tls(&mut self) -> Option<Tls> {

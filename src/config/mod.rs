@@ -97,8 +97,8 @@ pub struct Security {
     pub tls: Option<Tls>,
     /// How long a new connection may take until both ends have proven themselves, 500 ms to 5 min.
     pub handshake_timeout: Duration,
-    /// Which addresses a joining node may ask to be dialled back at.
-    pub dial_back: DialBack,
+    /// Which addresses a joining node may ask to be dialled back at; none: any with TLS, without it only its own host.
+    pub dial_back: Option<DialBack>,
 }
 
 /// The files of TLS. Relative paths start from the working directory; none has been opened yet.

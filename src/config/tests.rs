@@ -172,7 +172,7 @@ fn a_gateway_has_all_in_one_section() {
         (config.network.port, config.network.advertised_port),
         (1, Some(2))
     );
-    assert_eq!(config.security.dial_back, DialBack::SameHost);
+    assert_eq!(config.security.dial_back, Some(DialBack::SameHost));
     let tls = config.security.tls.unwrap();
     assert_eq!(tls.certificate_chain_path, Path::new("a.pem"));
     assert_eq!(tls.system_roots, SystemRoots::Auto);

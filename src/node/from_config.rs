@@ -45,11 +45,11 @@ impl From<&Config> for NodeConfig {
             membership: params(membership),
             security: tls.map(|tls| NodeSecurity::Files(trust_options(tls, contact_hosts()))),
             handshake_timeout: security.handshake_timeout,
-            dial_back: match security.dial_back {
+            dial_back: security.dial_back.map(|chosen| match chosen {
                 config::DialBack::Any => DialBack::Any,
                 config::DialBack::Off => DialBack::Off,
                 config::DialBack::SameHost => DialBack::SameHost,
-            },
+            }),
         }
     }
 }

@@ -57,8 +57,9 @@ pub struct NodeConfig {
     pub security: Option<NodeSecurity>,
     /// How long connecting, a handshake or an unproven connection may take each; not zero.
     pub handshake_timeout: Duration,
-    /// Whether and where a joiner is dialled back before it is let in.
-    pub dial_back: DialBack,
+    /// Whether and where a joiner is dialled back before it is let in. `None`: anywhere with TLS, and without it only at the
+    /// host its connection comes from, since an unproven joiner could have us dial whatever it likes.
+    pub dial_back: Option<DialBack>,
 }
 
 /// Where a node's certificates come from.
@@ -90,7 +91,7 @@ impl NodeConfig {
             membership: Params::lan(),
             security: None,
             handshake_timeout: DEFAULT_HANDSHAKE_TIMEOUT,
-            dial_back: DialBack::Any,
+            dial_back: None,
         }
     }
 

@@ -12,6 +12,7 @@ use super::error::{Setting, StartError};
 use super::handle::{COMMANDS_MAX, Node, Shared};
 use super::options::{NodeConfig, NodeSecurity};
 use super::work::Dialling;
+use crate::admission::DialBack;
 use crate::membership::{LocalMember, Membership, Options};
 use crate::seal::Seed;
 use crate::swim::Params;
@@ -123,7 +124,10 @@ fn options(config: NodeConfig, advertised: SocketAddr, trust: Option<&Trust>) ->
             ..config.membership
         },
         handshake_timeout: config.handshake_timeout,
-        dial_back: config.dial_back,
+        dial_back: config.dial_back.unwrap_or(match trust {
+            Some(_) => DialBack::Any,
+            None => DialBack::SameHost,
+        }),
         join_retry_refused: config.join_retry_refused,
     }
 }

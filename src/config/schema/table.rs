@@ -51,7 +51,7 @@ const SECURITY: &[Row] = &[
     row("trustedCertificatesPath", Kind::Path, "", "PEM file with further certificates to trust."),
     row("systemRoots", Kind::Choice(&["auto", "true", "false"]), "auto", "Trust the system's roots; auto: only where the chain file is a lone leaf that is not self-signed."),
     row("handshakeTimeout", HANDSHAKE, "15s", "How long a new connection may take until both ends have proven themselves."),
-    row("dialBack", Kind::Choice(&["any", "sameHost", "off"]), "any", "Which addresses a joining node may ask to be dialled back at."),
+    row("dialBack", Kind::Choice(&["any", "sameHost", "off"]), "any", "Which addresses a joining node may ask to be dialled back at. Without TLS, sameHost unless set."),
     row("hostnameVerification", Kind::Choice(&["off", "ifPresent", "require"]), "off", "Whether a certificate must name the host that was dialled.").planned(),
     row("clientAuth", Kind::Choice(&["none", "optional", "required"]), "none", "Whether the dialling end shows a certificate in TLS as well.").planned(),
     row("peerIdentity.commonName", Kind::Text, "", "Patterns for a peer's common name.").list().planned(),
