@@ -430,6 +430,7 @@ impl Membership {
             Action::NeedsGeneration { above } => self.on_other_life(above),
             Action::PushPull { with } => self.with_link(now, &with, links::Job::PushPull),
             Action::Send { to, body } => self.send_body(now, &to, body),
+            Action::SendFrame { to, body } => self.with_link(now, &to, links::Job::Body(body)),
         }
     }
 

@@ -48,10 +48,11 @@ impl Swim {
         }
     }
 
-    /// Takes in a doubt about a member that turned alive again at the accused version only by a newer record.
+    /// A member held alive is suspect.
     pub(super) fn suspect(&mut self, now: Timestamp, index: MemberIndex, by: MemberId) {
         let curve = Curve::new(&self.params, self.live_len());
         let accusation = self.accusation(index, Verdict::Suspect, by.as_str());
+        self.hearsay.remove(&index);
         self.table.set_state(now, index, MemberState::Suspect);
         self.suspicions.start(now, index, by.clone(), curve);
         self.queue.push(index, accusation);
@@ -144,6 +145,7 @@ impl Swim {
             self.report(Event::Died { record, by });
         }
         self.suspicions.cancel(index);
+        self.hearsay.remove(&index);
         self.table.replace_record(now, index, record);
         if back || reborn {
             self.insert_live(now, index);
@@ -180,6 +182,7 @@ impl Swim {
     fn remove_live(&mut self, index: MemberIndex) {
         self.order.remove(index);
         self.suspicions.cancel(index);
+        self.hearsay.remove(&index);
         self.exchanges.forget(index);
         self.untold.retain(|untold| *untold != index);
         if let Some(farewell) = &mut self.farewell {

@@ -84,6 +84,12 @@ impl Queue {
         skipped > 0
     }
 
+    /// Drops all updates.
+    pub(super) fn clear(&mut self) {
+        self.by_turn.clear();
+        self.turns.clear();
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.turns.is_empty()
     }

@@ -113,6 +113,7 @@ impl Swim {
         };
         self.probes.clear();
         self.suspicions.clear();
+        self.hearsay.clear();
         self.publish(now, record, false);
         let probe = self.next_number();
         self.farewell = Some(Farewell::new(now, probe, &to));

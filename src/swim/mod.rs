@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `table` | the members we hold, tombstones included, and the view hash |
 //! | `order`, `probe`, `relay`, `probing` | whom to probe next; our probes; probes for others; how they are driven |
-//! | `suspicion`, `awareness` | how long a doubt lasts; how far our own state stretches probes |
+//! | `suspicion`, `awareness` | how long a suspicion lasts; how far our own state stretches probes |
 //! | `receive`, `apply`, `local` | what a body does; what an update does; what we answer to what is said of us |
 //! | `dissemination`, `sending` | the news on its way out; every body that leaves |
 //! | `exchange`, `push_pull` | when views are compared; how they come together |
@@ -45,7 +45,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use rand::{RngExt, SeedableRng};
@@ -60,7 +60,7 @@ use self::probe::Probes;
 use self::relay::Relays;
 use self::suspicion::Suspicions;
 use self::table::{MemberIndex, Table};
-use crate::member::{Generation, MemberRecord};
+use crate::member::{Generation, MemberId, MemberRecord};
 use crate::time::Timestamp;
 use crate::wire::codec::DecodeError;
 use crate::wire::update::RecordRef;
@@ -72,7 +72,7 @@ pub use output::{Action, Event, FallbackOutcome, Stats, Timer};
 pub use params::{DATAGRAM_LEN_MIN, Params, ParamsError};
 pub use push_pull::{Difference, SyncOutcome};
 pub use relay::RELAYS_MAX;
-pub use sending::GOSSIP_DATAGRAMS_MAX;
+pub use sending::{GOSSIP_DATAGRAMS_MAX, HEARSAY_MAX};
 pub use suspicion::CONFIRMATIONS_MAX;
 pub use table::{MEMBERS_MAX, Member, TOMBSTONES_EXTRA_MAX};
 
@@ -99,8 +99,8 @@ pub struct Swim {
     queue: Queue,
     /// Members whom the next gossip tick tells first what is held against them.
     untold: Vec<MemberIndex>,
-    /// How many members were told since when that somebody holds them dead.
-    hearsay: (Timestamp, usize),
+    /// What push-pulls say against members that we hold alive, and who said it; each is told by a gossip tick.
+    hearsay: BTreeMap<MemberIndex, MemberId>,
     exchanges: Exchanges,
     farewell: Option<Farewell>,
     /// The last probe number given out.
@@ -154,7 +154,7 @@ impl Swim {
             suspicions: Suspicions::default(),
             queue: Queue::default(),
             untold: Vec::new(),
-            hearsay: (now, 0),
+            hearsay: BTreeMap::new(),
             farewell: None,
             numbers: 0,
             probe_at: now,
@@ -182,17 +182,18 @@ impl Swim {
         self.advance_farewell(now);
         self.advance_suspicions(now);
         self.advance_relays(now);
+        self.advance_probes(now);
+        // Before the next probe, so that a suspect is the first to hear of it.
+        if self.has_news() && self.gossip_at <= now {
+            self.gossip(now);
+        }
         if self.farewell.is_none() {
-            self.advance_probes(now);
             if self.probe_at <= now {
                 self.start_probe(now);
             }
             if self.exchanges.due() <= now {
                 self.sync(now);
             }
-        }
-        if self.has_news() && self.gossip_at <= now {
-            self.gossip(now);
         }
         self.finish(now);
     }
@@ -299,7 +300,8 @@ impl Swim {
 
     /// Whether a gossip tick has something to say, and someone to say it to.
     fn has_news(&self) -> bool {
-        !self.untold.is_empty() || !self.queue.is_empty() && !self.order.is_empty()
+        let charges = !self.untold.is_empty() || !self.hearsay.is_empty();
+        charges || !self.queue.is_empty() && !self.order.is_empty()
     }
 
     /// Ends every input: forgets tombstones whose time has come, and notes how the view stands.
@@ -310,6 +312,10 @@ impl Swim {
             self.relays.forget(index);
             self.exchanges.forget(index);
             self.actions.push_back(Action::Forgot(id));
+        }
+        if self.order.is_empty() {
+            // Nobody to tell; and by the time there is somebody, verdicts are stale and must not pass for fresh ones.
+            self.queue.clear();
         }
         self.exchanges.note_view(now, self.view_hash());
     }

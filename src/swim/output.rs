@@ -43,6 +43,13 @@ pub enum Action {
         /// The body.
         body: Vec<u8>,
     },
+    /// Send one body as a frame: datagrams do not reach this member, or it has just spoken over a connection.
+    SendFrame {
+        /// To whom.
+        to: MemberId,
+        /// The body.
+        body: Vec<u8>,
+    },
 }
 
 /// A change of the view. Per member the stream is `Joined (Suspected Alive)* (Left | Died) Joined …`, with `Updated` and

@@ -133,12 +133,15 @@ impl Swim {
             .push_back(Action::Fallback { to, probe: number });
     }
 
-    /// Random members to probe through, those alive before those suspect.
+    /// Random members to probe through: those alive before those suspect, those our datagrams reach before others.
     fn choose_relays(&mut self, target: MemberIndex) -> Vec<MemberIndex> {
         let count = self.params.suspect_probes.get() - 1;
         let mut relays = self.order.sample(&mut self.rng, 2 * count + 1);
         relays.retain(|relay| *relay != target);
-        relays.sort_by_key(|relay| self.table.version(*relay).state);
+        relays.sort_by_key(|relay| {
+            let member = self.table.member(*relay);
+            (member.state(), member.is_udp_unreachable())
+        });
         relays.truncate(count);
         relays
     }

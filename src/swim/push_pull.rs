@@ -8,8 +8,10 @@
 //!   |<-- Page[..] ---------------------|    [`Swim::pages_for`], and what [`Swim::merge`] gave back
 //! ```
 //!
-//! A tombstone travels only in answer to a record it supersedes. The other side takes it for hearsay and tells the subject: a
-//! whole side of a partition may have been buried by the other, and is alive.
+//! A tombstone travels only in answer to a record it supersedes. The other side takes it for hearsay, and tells the subject
+//! before anybody else. JOIN.md rule 9 would have it count as a suspicion; but after a partition each side holds the whole
+//! other one dead, and merging would raise a false event about everybody. It is no weaker: a member that is dead indeed
+//! fails its next probe.
 
 use super::table::{Member, MemberIndex};
 use super::{Action, Swim};
@@ -62,8 +64,7 @@ impl Swim {
         let record = entry.record()?;
         let verdict = entry.verdict.map(Verdict::from);
         let answer = if record.id == self.local.id().as_str() {
-            self.merge_own(now, from, &record, verdict);
-            None
+            self.merge_own(now, from, &record, verdict)
         } else {
             self.merge_other(now, from, &record, verdict)
         };
@@ -178,13 +179,15 @@ impl Swim {
         self.actions.push_back(Action::PushPull { with });
     }
 
+    /// What the other side holds us to be. Its answer is our refutation: where it holds us dead, no gossip of ours
+    /// reaches it.
     fn merge_own(
         &mut self,
         now: Timestamp,
         from: &MemberId,
         record: &RecordRef<'_>,
         verdict: Option<Verdict>,
-    ) {
+    ) -> Option<PageEntry> {
         self.apply_own_record(now, record);
         if let Some(verdict) = verdict {
             self.answer_accusation(
@@ -198,6 +201,9 @@ impl Swim {
                 },
             );
         }
+        let said = said_version(record, verdict);
+        let is_newer = self.local.version().supersedes(&said);
+        is_newer.then(|| page_entry(&self.local))
     }
 
     fn merge_other(
@@ -207,10 +213,7 @@ impl Swim {
         record: &RecordRef<'_>,
         verdict: Option<Verdict>,
     ) -> Option<PageEntry> {
-        let said = MemberVersion {
-            state: verdict.map_or_else(|| record.version().state, Verdict::state),
-            ..record.version()
-        };
+        let said = said_version(record, verdict);
         match self.table.find(record.id) {
             None if said.state == MemberState::Dead => return None,
             None => {}
@@ -229,17 +232,16 @@ impl Swim {
         }
         self.apply_record(now, record);
         if verdict.is_some() {
-            self.merge_verdict(now, from, said, record.id);
+            self.merge_verdict(from, said, record.id);
         }
         None
     }
 }
 
 impl Swim {
-    /// What the other side holds against a member that we hold alive. A suspicion counts as its own. A death is hearsay: a
-    /// whole side of a partition may have buried the other, and merging must not raise a doubt about everybody. Its subject
-    /// hears of it at once, and refutes; if it is dead indeed, our own probes will show.
-    fn merge_verdict(&mut self, now: Timestamp, from: &MemberId, said: MemberVersion, id: &str) {
+    /// What the other side holds against a member. Against one that we suspect it counts as a confirmation. Against one
+    /// that we hold alive it is hearsay: its subject hears of it and refutes; if it cannot, probes will show.
+    fn merge_verdict(&mut self, from: &MemberId, said: MemberVersion, id: &str) {
         let Some(index) = self.table.find(id).filter(|_| from.as_str() != id) else {
             return;
         };
@@ -247,16 +249,14 @@ impl Swim {
         if !held.is_about(&said) {
             return;
         }
-        match (held.state, said.state) {
-            (MemberState::Alive, MemberState::Dead) => self.pass_on_hearsay(now, index, from),
-            (MemberState::Alive, _) => {
-                self.suspect(now, index, from.clone());
-                self.tell(index);
+        match held.state {
+            MemberState::Alive => {
+                self.hearsay.insert(index, from.clone());
             }
-            (MemberState::Suspect, _) => {
+            MemberState::Suspect => {
                 self.confirm(index, from.as_str());
             }
-            (MemberState::Dead | MemberState::Left, _) => {}
+            MemberState::Dead | MemberState::Left => {}
         }
     }
 
@@ -268,6 +268,15 @@ impl Swim {
 
     fn local_if_here(&self) -> Option<&Member> {
         self.farewell.is_none().then_some(&self.local)
+    }
+}
+
+/// The version a page entry states: the record's, or what is held against it.
+fn said_version(record: &RecordRef<'_>, verdict: Option<Verdict>) -> MemberVersion {
+    let version = record.version();
+    MemberVersion {
+        state: verdict.map_or(version.state, Verdict::state),
+        ..version
     }
 }
 

@@ -50,7 +50,7 @@ impl Swim {
         };
         self.table.set_heard(from);
         if self.charge(from).is_some() {
-            self.send(from, &Message::Gossip);
+            self.send_by_frame(from);
         }
         self.finish(now);
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::dissemination::{Room, transmissions_max};
 use super::table::MemberIndex;
 use super::{Action, BROADCAST_FANOUT, BROADCAST_MEMBERS_MAX, Swim};
-use crate::member::{MemberId, MemberState};
+use crate::member::MemberState;
 use crate::time::Timestamp;
 use crate::wire::datagram;
 use crate::wire::message::{Message, encode_message};
@@ -19,8 +19,8 @@ use crate::wire::update::{AccusationRef, Verdict, encode_accusation};
 pub const GOSSIP_DATAGRAMS_MAX: usize = 8;
 /// The most members a gossip tick tells first what is held against them.
 pub(super) const UNTOLD_MAX: usize = 8;
-/// The most members that are told within one gossip interval that somebody holds them dead.
-const HEARSAY_MAX: usize = 64;
+/// The most members a gossip tick tells what push-pulls say against them.
+pub const HEARSAY_MAX: usize = 64;
 
 impl Swim {
     /// Sends a message, with news behind it.
@@ -28,7 +28,14 @@ impl Swim {
         let mut bodies = vec![self.begin(to, message)];
         let room = self.room(to, 1);
         self.queue.fill(&mut bodies, &[], room);
-        self.hand_out(to, bodies);
+        let by_frame = *message == Message::Gossip && self.is_deaf(to);
+        self.hand_out(to, bodies, by_frame);
+    }
+
+    /// Sends news by connection: to a member that has just spoken over one.
+    pub(super) fn send_by_frame(&mut self, to: MemberIndex) {
+        let body = self.begin(to, &Message::Gossip);
+        self.hand_out(to, vec![body], true);
     }
 
     /// Sends an update at once, without waiting for a gossip tick: to all members of a small cluster, to some of a larger.
@@ -42,7 +49,8 @@ impl Swim {
         for to in targets {
             let mut body = self.begin(to, &Message::Gossip);
             body.extend_from_slice(update);
-            self.hand_out(to, vec![body]);
+            let by_frame = self.is_deaf(to);
+            self.hand_out(to, vec![body], by_frame);
         }
     }
 
@@ -51,21 +59,21 @@ impl Swim {
         let view = self.view_hash();
         let mut body = self.begin(to, &Message::Ping { probe, view });
         body.extend_from_slice(self.local.encoded());
-        self.hand_out(to, vec![body]);
+        let by_frame = self.is_deaf(to);
+        self.hand_out(to, vec![body], by_frame);
     }
 
     /// One gossip tick: news to some random members, and what is held against them to those who have not heard it.
     pub(super) fn gossip(&mut self, now: Timestamp) {
         self.gossip_at = now + self.params.gossip_interval;
-        let mut targets = std::mem::take(&mut self.untold);
-        for to in self
-            .order
-            .sample(&mut self.rng, self.params.gossip_fanout.get())
-        {
-            if !targets.contains(&to) {
-                targets.push(to);
-            }
+        let mut untold = std::mem::take(&mut self.untold);
+        untold.extend(self.hearsay.keys().take(HEARSAY_MAX));
+        for to in untold {
+            self.send(to, &Message::Gossip);
+            self.hearsay.remove(&to);
         }
+        let fanout = self.params.gossip_fanout.get();
+        let targets = self.order.sample(&mut self.rng, fanout);
         let mut left_over = false;
         for to in targets {
             left_over |= self.gossip_to(to);
@@ -85,28 +93,15 @@ impl Swim {
         }
     }
 
-    /// Tells a member that we hold alive that somebody holds it dead. At most [`HEARSAY_MAX`] members a gossip interval hear
-    /// it; the others will at the next push-pull.
-    pub(super) fn pass_on_hearsay(&mut self, now: Timestamp, index: MemberIndex, from: &MemberId) {
-        let (since, told) = self.hearsay;
-        self.hearsay = match now < since + self.params.gossip_interval {
-            true => (since, told + 1),
-            false => (now, 1),
-        };
-        if self.hearsay.1 <= HEARSAY_MAX {
-            let charge = self.accusation(index, Verdict::Suspect, from.as_str());
-            let mut body = self.begin(index, &Message::Gossip);
-            body.extend_from_slice(&charge);
-            self.hand_out(index, vec![body]);
-        }
-    }
-
     /// What is held against a member, encoded.
     pub(super) fn charge(&self, index: MemberIndex) -> Option<Arc<[u8]>> {
         let member = self.table.member(index);
         let local = self.local.id();
         match member.state() {
-            MemberState::Alive => None,
+            MemberState::Alive => {
+                let by = self.hearsay.get(&index)?;
+                Some(self.accusation(index, Verdict::Suspect, by.as_str()))
+            }
             MemberState::Suspect => {
                 let accuser = self.suspicions.accuser(index).unwrap_or(local);
                 Some(self.accusation(index, Verdict::Suspect, accuser.as_str()))
@@ -145,7 +140,8 @@ impl Swim {
         }
         let room = self.room(to, GOSSIP_DATAGRAMS_MAX);
         let left_over = self.queue.fill(&mut bodies, &start, room);
-        self.hand_out(to, bodies);
+        let by_frame = self.is_deaf(to);
+        self.hand_out(to, bodies, by_frame);
         left_over
     }
 
@@ -169,11 +165,20 @@ impl Swim {
         }
     }
 
-    fn hand_out(&mut self, to: MemberIndex, bodies: Vec<Vec<u8>>) {
+    /// Whether datagrams do not reach a member. Probes go out as datagrams all the same, to see whether they do again.
+    fn is_deaf(&self, index: MemberIndex) -> bool {
+        self.table.member(index).is_udp_unreachable()
+    }
+
+    fn hand_out(&mut self, to: MemberIndex, bodies: Vec<Vec<u8>>, by_frame: bool) {
         for body in bodies {
             self.stats.sends += 1;
             let to = self.table.member(to).id().clone();
-            self.actions.push_back(Action::Send { to, body });
+            self.actions.push_back(if by_frame {
+                Action::SendFrame { to, body }
+            } else {
+                Action::Send { to, body }
+            });
         }
     }
 }
