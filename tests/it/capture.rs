@@ -1,5 +1,6 @@
 //! What the network sees: packets as tcpdump captures them, read by a reader of our own.
 
+mod cluster;
 mod pcap;
 mod streams;
 mod tcpdump;

@@ -137,15 +137,19 @@ impl Recipe {
 }
 
 impl NodeFiles {
-    fn load(&self) -> Trust {
-        let options = TrustOptions {
+    /// For the library.
+    pub(crate) fn options(&self) -> TrustOptions {
+        TrustOptions {
             certificate_chain: self.chain.clone(),
             private_key: self.key.clone(),
             trusted_certificates: self.trusted.clone(),
             system_roots: SystemRoots::Auto,
             contact_hosts: vec!["127.0.0.1".to_owned()],
-        };
-        let (trust, warnings) = Trust::load(&options, now()).unwrap();
+        }
+    }
+
+    fn load(&self) -> Trust {
+        let (trust, warnings) = Trust::load(&self.options(), now()).unwrap();
         assert_eq!(warnings, []);
         trust
     }

@@ -1,0 +1,116 @@
+//! A cluster of three, and what the network sees of it from the first packet to the last farewell.
+//!
+//! With TLS every TCP stream begins with a TLS handshake record, in both directions, and every datagram is a tagged one of
+//! `docs/PROTOCOL.md`, whose messages have no field for application bytes. The same look at a cluster without TLS sees
+//! neither: it is a look that can tell.
+
+use std::time::Duration;
+
+use phalanx::Node;
+use phalanx::wire::datagram;
+use phalanx::wire::message::Body;
+
+use super::pcap::Capture;
+use super::tcpdump::Tcpdump;
+use crate::recipes::{Answers, Recipe};
+use crate::support::free_ports;
+
+/// R1, R3.
+#[tokio::test]
+async fn three_tls_nodes_show_tls_records_and_tagged_datagrams_alone() {
+    let Some(recipe) = Recipe::chain_files(Answers::Defaults) else {
+        return;
+    };
+    if let Some(capture) = capture_of_nodes(Some(&recipe)).await {
+        assert_tls(&capture);
+    }
+}
+
+#[tokio::test]
+async fn three_plaintext_nodes_show_something_else() {
+    if let Some(capture) = capture_of_nodes(None).await {
+        assert_plain(&capture);
+    }
+}
+
+/// Nothing of a cluster's traffic is in the clear but what gossip is meant to show.
+pub(super) fn assert_tls(capture: &Capture) {
+    let spoken = spoken(capture);
+    // Each of two joiners dials and is dialled back, and each connection is two streams.
+    assert!(spoken.len() >= 8, "{:?}", capture.streams);
+    for head in spoken {
+        assert!(head.starts_with(&TLS_HANDSHAKE), "{head:x?}");
+    }
+    assert!(!capture.datagrams.is_empty());
+    for captured in &capture.datagrams {
+        let datagram = datagram::parse(&captured.payload).unwrap();
+        assert!(datagram.tag.is_some(), "{captured:?}");
+        assert!(["0", "1", "2"].contains(&datagram.header.sender));
+        let body = Body::decode(datagram.body).unwrap();
+        assert!(body.updates().all(|update| update.is_ok()), "{captured:?}");
+    }
+}
+
+/// What the same look finds without TLS.
+pub(super) fn assert_plain(capture: &Capture) {
+    let spoken = spoken(capture);
+    assert!(!spoken.is_empty() && !spoken.iter().any(|head| head.starts_with(&TLS_HANDSHAKE)));
+    assert!(!capture.datagrams.is_empty());
+    for captured in &capture.datagrams {
+        assert_eq!(datagram::parse(&captured.payload).unwrap().tag, None);
+    }
+}
+
+/// How each stream begins in which anything was said: nothing is where nobody listened yet.
+fn spoken(capture: &Capture) -> Vec<&[u8]> {
+    let heads = capture
+        .streams
+        .iter()
+        .map(|stream| stream.head.as_deref().expect("captured from its opening"));
+    heads.filter(|head| !head.is_empty()).collect()
+}
+
+/// Three nodes in this process, from before the first starts until after the last has left.
+async fn capture_of_nodes(recipe: Option<&Recipe>) -> Option<Capture> {
+    let ports = free_ports(4);
+    let contacts: Vec<String> = ports
+        .clone()
+        .take(3)
+        .map(|port| format!("127.0.0.1:{port}"))
+        .collect();
+    let tcpdump = Tcpdump::start(&ports)?;
+    let mut nodes = Vec::new();
+    for (number, addr) in contacts.iter().enumerate() {
+        let mut builder = Node::builder().member_id(&number.to_string()).bind(addr);
+        for contact in &contacts {
+            builder = builder.contact_point(contact);
+        }
+        if let Some(recipe) = recipe {
+            builder = builder.tls(recipe.nodes[number].options());
+        }
+        nodes.push(builder.start().await.unwrap());
+    }
+    for node in &nodes {
+        until_members(node, 3).await;
+    }
+    for node in &nodes {
+        node.leave(PATIENCE).await;
+    }
+    Some(tcpdump.finish())
+}
+
+/// Waits until `node` knows this many members, itself included.
+async fn until_members(node: &Node, count: usize) {
+    let mut events = node.events();
+    let satisfied = async {
+        while node.members().len() < count {
+            events.next().await.expect("the node runs");
+        }
+    };
+    let outcome = tokio::time::timeout(PATIENCE, satisfied).await;
+    assert!(outcome.is_ok(), "it knows only {:#?}", node.members());
+}
+
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Content type handshake, and the major version that every TLS has (RFC 8446 §5.1).
+const TLS_HANDSHAKE: [u8; 2] = [0x16, 0x03];
