@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::time::Timestamp;
+
 /// One life of a process under a member id: milliseconds since the Unix epoch at its start, raised above what a contact
 /// reports while joining.
 #[derive(
@@ -30,6 +32,14 @@ impl Generation {
     #[must_use]
     pub const fn get(self) -> u64 {
         self.0
+    }
+
+    /// Whether this life claims to begin more than a day after `now`: a clock that is wrong, or a lie. Such a life is not
+    /// believed, as nothing could ever supersede it by an honest clock.
+    #[must_use]
+    pub fn is_too_far(self, now: Timestamp) -> bool {
+        const DAY_MILLIS: u64 = 24 * 60 * 60 * 1_000;
+        self.0 > now.as_millis().saturating_add(DAY_MILLIS)
     }
 
     /// The next life.
@@ -95,6 +105,15 @@ mod tests {
         assert_eq!(Generation::new(u64::MAX), Generation::MAX);
         assert_eq!(Generation::MAX.next(), Generation::MAX);
         assert_eq!(Generation::new(7).next(), Generation::new(8));
+    }
+
+    #[test]
+    fn a_life_may_begin_up_to_a_day_ahead_of_the_clock() {
+        let now = Timestamp::from_secs(1_700_000_000);
+        let ahead = |millis| Generation::new(now.as_millis() + millis);
+        assert!(!ahead(86_400_000).is_too_far(now));
+        assert!(ahead(86_400_001).is_too_far(now));
+        assert!(!Generation::new(0).is_too_far(now));
     }
 
     #[test]

@@ -384,9 +384,17 @@ impl Membership {
 // Letting in.
 impl Membership {
     /// Whether a joiner's id is free (`docs/PROTOCOL.md`, "Whose id").
-    pub(super) fn judge_joiner(&self, peer: &Peer, record: &MemberRecord) -> JoinVerdict {
+    pub(super) fn judge_joiner(
+        &self,
+        now: Timestamp,
+        peer: &Peer,
+        record: &MemberRecord,
+    ) -> JoinVerdict {
         if record.id == self.options.local.id {
             return JoinVerdict::Refuse(Code::MemberIdInUse);
+        }
+        if record.generation.is_too_far(now) {
+            return JoinVerdict::Refuse(Code::GenerationTooFar);
         }
         let Some(held) = self.swim.member(record.id.as_str()) else {
             return JoinVerdict::GoOn;

@@ -402,7 +402,7 @@ impl Membership {
             } => self.on_dial_failed(now, link, addr, code),
             Action::JoinEnded { addr, outcome } => self.on_join_ended(now, addr, outcome),
             Action::JudgeJoin { join, peer, record } => {
-                let verdict = self.judge_joiner(&peer, &record);
+                let verdict = self.judge_joiner(now, &peer, &record);
                 self.admission.answer_join(now, join, verdict);
             }
             Action::JudgeMember { link, peer } => {

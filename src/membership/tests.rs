@@ -234,11 +234,16 @@ fn whose_id_it_is_depends_on_what_is_held_of_it() {
     for (what, held, verdict) in rows {
         let mut node = node(None);
         held.iter().for_each(|held| hold(&mut node, held));
-        assert_eq!(node.judge_joiner(&peer, &joiner), verdict, "{what}");
+        assert_eq!(node.judge_joiner(NOW, &peer, &joiner), verdict, "{what}");
     }
+    let far = record("2", 2, NOW.as_millis() + 2 * 86_400_000);
+    assert_eq!(
+        node(None).judge_joiner(NOW, &peer, &far),
+        Refuse(Code::GenerationTooFar)
+    );
     let own = record("1", 2, 100);
     assert_eq!(
-        node(None).judge_joiner(&peer, &own),
+        node(None).judge_joiner(NOW, &peer, &own),
         Refuse(Code::MemberIdInUse)
     );
 }
@@ -259,9 +264,9 @@ fn a_life_that_has_left_must_begin_anew_and_a_later_one_may_join_from_anywhere()
         leaf: None,
         key_ids: Vec::new(),
     };
-    let verdict = node.judge_joiner(&peer(100), &record("2", 2, 100));
+    let verdict = node.judge_joiner(NOW, &peer(100), &record("2", 2, 100));
     assert_eq!(verdict, JoinVerdict::Retry(Generation::new(101)));
-    let verdict = node.judge_joiner(&peer(101), &record("2", 9, 101));
+    let verdict = node.judge_joiner(NOW, &peer(101), &record("2", 9, 101));
     assert_eq!(verdict, JoinVerdict::GoOn);
     assert!(!node.holds_life(&peer(100)), "who has left joins first");
 }

@@ -7,6 +7,7 @@
 //! | any record | an older version | taken over; a suspicion ends, a dead member is back |
 //! | accusation | exactly the accused generation and incarnation | suspicion, confirmation or death |
 //! | accusation | anything else, or nothing | none |
+//! | a life begun more than a day ahead of our clock | anything | none: no honest clock could supersede it |
 //! | anything else | | known already: none |
 //!
 //! Whatever changed something is passed on. About ourselves only we decide: see [`super::local`].
@@ -40,6 +41,7 @@ impl Swim {
             return self.apply_own_record(now, record);
         }
         match self.table.find(record.id) {
+            _ if record.generation.is_too_far(now) => false,
             None => self.add(now, record),
             Some(index) if record.version().supersedes(&self.table.version(index)) => {
                 self.adopt(now, index, record)
