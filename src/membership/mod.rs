@@ -80,6 +80,8 @@ pub struct Membership {
     gate: gate::Gate,
     refusals: refusals::Refusals,
     leave_by: Option<Timestamp>,
+    /// The latest time given.
+    now: Timestamp,
     wakeup: Option<Wakeup>,
     outbox: VecDeque<Output>,
 }
@@ -136,6 +138,7 @@ impl Membership {
             refusals: refusals::Refusals::default(),
             stage: Stage::Signing,
             leave_by: None,
+            now,
             wakeup: None,
             outbox: VecDeque::new(),
             options,
@@ -284,7 +287,11 @@ impl Membership {
         if let Some(output) = self.outbox.pop_front() {
             return output;
         }
-        self.wakeup = self.next_wakeup();
+        // What is due already is due now: only a later call is late.
+        self.wakeup = self.next_wakeup().map(|wakeup| Wakeup {
+            at: wakeup.at.max(self.now),
+            ..wakeup
+        });
         Output::Wait(self.wakeup)
     }
 
@@ -362,6 +369,7 @@ impl Membership {
 impl Membership {
     /// Works off what the parts have asked for, until nothing is left.
     fn settle(&mut self, now: Timestamp) {
+        self.now = now;
         loop {
             self.work_on_contacts(now);
             if let Some(action) = self.admission.poll() {

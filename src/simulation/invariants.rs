@@ -202,6 +202,17 @@ impl Network {
         }
     }
 
+    /// A wakeup that lies in the past would make every call a late one.
+    pub(super) fn no_wakeup_lies_in_the_past(&mut self, node: NodeId) {
+        let process = self.nodes[node.index()].process.as_ref();
+        if let Some(at) = process.and_then(|process| process.wakeup)
+            && at < self.now
+        {
+            let late = self.now.saturating_since(at);
+            self.broken(node, format!("asks to be woken {late:?} ago"));
+        }
+    }
+
     /// Checked once the node has told all that it knows: whoever was sent a datagram is a member it has admitted.
     pub(super) fn datagrams_go_to_members_only(&mut self, from: NodeId) {
         let recipients = std::mem::take(&mut self.recipients);

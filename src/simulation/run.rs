@@ -187,6 +187,7 @@ impl Network {
             match process.membership.poll_output() {
                 Output::Wait(wakeup) => {
                     process.wakeup = wakeup.map(|wakeup| wakeup.at);
+                    self.no_wakeup_lies_in_the_past(node);
                     break;
                 }
                 output => self.carry_out(node, output),
