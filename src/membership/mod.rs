@@ -341,7 +341,9 @@ impl Membership {
         if self.stage == Stage::Stopped {
             return None;
         }
-        let healing = (self.stage == Stage::Running).then_some(self.healing.at);
+        let running = self.stage == Stage::Running;
+        let healing = running.then_some(self.healing.at);
+        let contacts = self.contacts.next_timeout().filter(|_| running);
         let swim = self.swim.next_timeout().filter(|_| self.is_running());
         let links = [self.pulls.next_timeout(), self.keyring.next_timeout()]
             .into_iter()
@@ -349,7 +351,7 @@ impl Membership {
             .min();
         let timers = [
             (self.admission.next_timeout(), Timer::Admission),
-            (self.contacts.next_timeout(), Timer::Contacts),
+            (contacts, Timer::Contacts),
             (healing, Timer::Healing),
             (self.leave_by, Timer::Leave),
             (links, Timer::Links),

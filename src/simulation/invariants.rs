@@ -213,6 +213,21 @@ impl Network {
         }
     }
 
+    /// A machine that asks to be woken at once, over and over, would keep a processor busy for nothing.
+    pub(super) fn nobody_is_woken_for_nothing(&mut self, node: NodeId) {
+        let Some(process) = &mut self.nodes[node.index()].process else {
+            return;
+        };
+        let (at, times) = process.wakes;
+        process.wakes = (self.now, if at == self.now { times + 1 } else { 1 });
+        if process.wakes.1 > WAKES_MAX {
+            self.broken(
+                node,
+                format!("was woken {WAKES_MAX} times in one microsecond"),
+            );
+        }
+    }
+
     /// Checked once the node has told all that it knows: whoever was sent a datagram is a member it has admitted.
     pub(super) fn datagrams_go_to_members_only(&mut self, from: NodeId) {
         let recipients = std::mem::take(&mut self.recipients);
@@ -281,6 +296,9 @@ impl Network {
         });
     }
 }
+
+/// How often a node may be woken in one microsecond.
+const WAKES_MAX: u32 = 1_000;
 
 fn nobody_reports_itself(node: NodeId, subject: NodeId) -> Result<(), String> {
     match node == subject {

@@ -49,6 +49,8 @@ pub(super) struct Process {
     pub(super) wakeup: Option<Timestamp>,
     /// When the queue will see to it: no later than `wakeup`.
     pub(super) timer: Option<Timestamp>,
+    /// How often it was woken without that time went on.
+    pub(super) wakes: (Timestamp, u32),
     /// While it stands still: what has arrived since.
     pub(super) inbox: Option<Inbox>,
     pub(super) view: View,
@@ -98,6 +100,7 @@ impl Process {
             accepted: 0,
             wakeup: None,
             timer: None,
+            wakes: (Timestamp::ZERO, 0),
             inbox: None,
             view: View::default(),
             is_ending: false,

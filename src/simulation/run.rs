@@ -163,6 +163,7 @@ impl Network {
                 process.timer = None;
                 if process.wakeup.is_some_and(|at| at <= now) {
                     membership.handle_timeout(now);
+                    self.nobody_is_woken_for_nothing(node);
                 }
             }
             Input::Verified {
