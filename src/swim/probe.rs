@@ -25,6 +25,8 @@ pub(super) struct Probe {
     pub(super) target: MemberIndex,
     /// The target's version when the probe started: the one an accusation would name.
     pub(super) version: MemberVersion,
+    /// Whether the target surely knew us when the probe started, so that its silence means something.
+    pub(super) acquainted: bool,
     /// Whom we asked to probe it for us.
     pub(super) relays: Vec<MemberIndex>,
     nacks: Vec<MemberIndex>,
@@ -86,6 +88,7 @@ impl Probe {
             number,
             target,
             version,
+            acquainted: true,
             relays: Vec::new(),
             nacks: Vec::new(),
             relayed: false,

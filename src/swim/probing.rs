@@ -1,8 +1,8 @@
 //! How [`Swim`] drives its probes, relays and suspicions.
 //!
 //! A member that has not yet spoken to us may not know us, and answers no stranger: while news of a joiner is still
-//! spreading, its probes go unanswered. For `failure_timeout` after a member has come in, and until it has spoken, a
-//! failed probe of it therefore accuses nobody.
+//! spreading, its probes go unanswered. A probe that started within `failure_timeout` of a member's coming in, and before
+//! it had spoken, therefore accuses nobody.
 
 use super::probe::{Probe, Step, Verdict};
 use super::table::MemberIndex;
@@ -51,13 +51,11 @@ impl Swim {
         };
         let number = self.next_number();
         let version = self.table.version(target);
-        self.probes.start(Probe::new(
-            now,
-            number,
-            target,
-            version,
-            (timeout, interval),
-        ));
+        let member = self.table.member(target);
+        let known_for = now.saturating_since(member.joined());
+        let mut probe = Probe::new(now, number, target, version, (timeout, interval));
+        probe.acquainted = member.is_heard() || known_for >= self.params.failure_timeout;
+        self.probes.start(probe);
         self.stats.probes_started += 1;
         self.ping(target, number);
     }
@@ -163,9 +161,7 @@ impl Swim {
 
     fn fail(&mut self, now: Timestamp, probe: &Probe, nacks_missing: u32) {
         self.stats.probes_failed += 1;
-        let member = self.table.member(probe.target);
-        let acquainted = member.is_heard() || now >= member.joined() + self.params.failure_timeout;
-        if !acquainted {
+        if !probe.acquainted {
             return;
         }
         self.awareness.worsen(nacks_missing.saturating_add(1));
