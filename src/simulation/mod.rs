@@ -11,7 +11,7 @@
 //! exporter value at both ends; processes that crash, come back with a new life, or stand still while their sockets fill.
 //! What is not: bandwidth, processors that are slow, clocks that differ.
 //!
-//! ```no_run
+//! ```
 //! use std::time::Duration;
 //! use phalanx::simulation::{Network, NetworkOptions, Rule};
 //!

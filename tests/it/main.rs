@@ -12,6 +12,7 @@ mod certificates;
 mod cluster;
 #[cfg(feature = "daemon")]
 mod config;
+mod figures;
 mod floors;
 mod recipes;
 mod requirements;
