@@ -9,7 +9,7 @@ use super::node::{Inbox, Node, NodeId, Process};
 use super::options::{NetworkOptions, plain_options};
 use super::queue::Queue;
 use super::rule::{Link, Rule};
-use super::run::{Input, Occurrence};
+use super::run::Occurrence;
 use super::stream::Connections;
 use super::transcript::Transcript;
 use crate::member::MemberState;
@@ -194,7 +194,7 @@ impl Network {
         for input in inbox.inputs {
             self.give(node, input);
         }
-        self.give(node, Input::Timer);
+        self.wake(node);
     }
 
     /// Asks a node to leave. It stops by itself once others have acknowledged it, or when

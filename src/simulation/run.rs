@@ -25,6 +25,8 @@ pub(super) enum Occurrence {
     ConnectTimeout(ConnectionId),
     /// A connection whose path is cut since this time has waited long enough.
     StreamTimeout(ConnectionId, Timestamp),
+    /// It may be time to wake a node.
+    Timer(NodeId),
 }
 
 /// What a node is given. While it stands still, this waits.
@@ -52,8 +54,6 @@ pub(super) enum Input {
         life: u32,
         introduction: Box<Introduction>,
     },
-    /// It may be time.
-    Timer,
     /// An introduction is verified, or not.
     Verified {
         life: u32,
@@ -119,6 +119,7 @@ impl Network {
             Occurrence::Input(node, input) => self.give(node, input),
             Occurrence::Segment(end, segment) => self.segment_arrived(end, segment),
             Occurrence::StreamTimeout(connection, since) => self.stream_timeout(connection, since),
+            Occurrence::Timer(node) => self.timer(node),
         }
     }
 
@@ -129,7 +130,6 @@ impl Network {
             return;
         };
         match &mut process.inbox {
-            Some(_) if matches!(input, Input::Timer) => process.timer = None,
             Some(inbox) => inbox.push(input, receive_buffer),
             None => self.take_in(node, input),
         }
@@ -158,13 +158,6 @@ impl Network {
             Input::Segment(end, segment) => self.take_segment(end, segment),
             Input::Signed { life, introduction } if life == lives => {
                 membership.handle_signed(now, *introduction);
-            }
-            Input::Timer => {
-                process.timer = None;
-                if process.wakeup.is_some_and(|at| at <= now) {
-                    membership.handle_timeout(now);
-                    self.nobody_is_woken_for_nothing(node);
-                }
             }
             Input::Verified {
                 life,
@@ -203,8 +196,35 @@ impl Network {
         }
     }
 
-    /// Sees to it that the node is woken. A timer that comes too early asks again; one that would come too late is joined by
-    /// another.
+    /// A timer set by [`Network::set_timer`] has fired; one that an earlier one has overtaken does nothing.
+    fn timer(&mut self, node: NodeId) {
+        let now = self.now;
+        let Some(process) = &mut self.nodes[node.index()].process else {
+            return;
+        };
+        if process.timer == Some(now) {
+            process.timer = None;
+            if process.inbox.is_none() {
+                self.wake(node);
+            }
+        }
+    }
+
+    /// Has a node do what is due.
+    pub(super) fn wake(&mut self, node: NodeId) {
+        let now = self.now;
+        let Some(process) = &mut self.nodes[node.index()].process else {
+            return;
+        };
+        if process.wakeup.is_some_and(|at| at <= now) {
+            process.membership.handle_timeout(now);
+            self.nobody_is_woken_for_nothing(node);
+        }
+        self.settle(node);
+    }
+
+    /// Sees to it that the node is woken: by the timer that is set, which asks again if it comes too early, or by another
+    /// if it would come too late.
     fn set_timer(&mut self, node: NodeId) {
         let Some(process) = &mut self.nodes[node.index()].process else {
             return;
@@ -213,8 +233,7 @@ impl Network {
             && process.timer.is_none_or(|timer| timer > at)
         {
             process.timer = Some(at);
-            self.queue
-                .push(at.max(self.now), Occurrence::Input(node, Input::Timer));
+            self.queue.push(at.max(self.now), Occurrence::Timer(node));
         }
     }
 
