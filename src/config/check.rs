@@ -1,10 +1,10 @@
 //! From single values to a [`Config`]: what depends on more than one setting is checked here, and only here.
 
-use super::contact;
 use super::error::{Problem, Warning};
 use super::layer::Findings;
 use super::schema;
 use super::settings::{Setting, Settings};
+use super::value::is_wildcard;
 use super::{
     Cluster, Config, DialBack, Management, Membership, Network, Security, SystemRoots, Tls,
 };
@@ -109,7 +109,7 @@ impl<'a> Check<'a> {
     /// As Zeebe does: what the listener advertises, the host it is bound to, then the same two of the network. Unlike
     /// Zeebe, a wildcard is passed over.
     fn advertised_host(&self) -> Option<String> {
-        let bound = |setting: &Setting| setting.text().filter(|host| !contact::is_wildcard(host));
+        let bound = |setting: &Setting| setting.text().filter(|host| !is_wildcard(host));
         let advertised = |setting: &Setting| setting.text();
         advertised(self.listener_key("advertisedHost"))
             .or_else(|| bound(self.listener_key("host")))

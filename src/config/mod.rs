@@ -8,7 +8,6 @@
 //! Invariant: a [`Config`] holds no value out of its documented range and needs no further check.
 
 mod check;
-mod contact;
 mod env;
 mod error;
 mod layer;
@@ -26,7 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fs, path};
 
-pub use contact::{ContactPoint, ContactPointError, HostError};
+pub use crate::member::{ContactPoint, ContactPointError, HostError};
 pub use error::{ConfigError, MASK, Problem, Warning};
 pub use settings::{Entry, Held, Setting, Settings, Shown};
 pub use source::{Position, Source};

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::contact::ContactPoint;
 use super::error::{MASK, Problem, Warning, shown};
 use super::layer::{Binding, Findings, Given, Layer};
 use super::schema::{self, Key, Status};
 use super::source::Source;
 use super::value::Value;
+use crate::member::ContactPoint;
 use crate::member::{MemberId, Role};
 
 /// Every effective value of a section, in the order of the documentation.

@@ -1,12 +1,13 @@
 //! [`Kind`] and [`Value`]: what a key takes, and what a text became.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::contact::{self, ContactPoint, ContactPointError, HostError};
 use super::parse;
+use crate::member::contact::{self, ContactPoint, ContactPointError, HostError};
 use crate::member::{MemberId, MemberIdError};
 
 /// What a key takes: its type and range, both ends included.
@@ -108,7 +109,7 @@ impl Kind {
         let wrong_type = || ValueError::Type(self.noun());
         Ok(match self {
             Self::AdvertisedHost => match contact::host(text)? {
-                host if contact::is_wildcard(host) => return Err(HostError::Wildcard.into()),
+                host if is_wildcard(host) => return Err(HostError::Wildcard.into()),
                 host => Value::Text(host.to_owned()),
             },
             Self::Bool => Value::Bool(parse::boolean(text).ok_or_else(wrong_type)?),
@@ -264,6 +265,12 @@ fn duration_within(
         Some(number) if number > 0 && nanos < least => Err(ValueError::OutOfRangeMillis(number)),
         _ => Err(ValueError::OutOfRange),
     }
+}
+
+/// Whether `host` is `0.0.0.0` or `::`.
+pub(super) fn is_wildcard(host: &str) -> bool {
+    host.parse::<IpAddr>()
+        .is_ok_and(|address| address.is_unspecified())
 }
 
 #[cfg(test)]

@@ -2,11 +2,13 @@
 //!
 //! Nothing here sends, stores or verifies anything; every floor above speaks in these types.
 
+pub(crate) mod contact;
 mod generation;
 mod id;
 mod record;
 mod state;
 
+pub use contact::{ContactPoint, ContactPointError, HostError};
 pub use generation::{Generation, Incarnation};
 pub use id::{MEMBER_ID_LEN_MAX, MemberId, MemberIdError};
 pub use record::{IntroductionTag, MemberRecord, MetadataStamp, ProtocolRange, Role, Standing};

@@ -43,9 +43,10 @@ use std::net::SocketAddr;
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
+pub use crate::member::ContactPoint;
 pub use address_book::ADDRESS_BOOK_LEN_MAX;
 pub use gate::{DatagramError, DatagramStats};
-pub use options::{ContactPoint, ContactPointError, LocalMember, Options};
+pub use options::{LocalMember, Options};
 pub use output::{Event, Output, Timer, Wakeup};
 pub use refusals::Refusal;
 

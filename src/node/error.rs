@@ -4,8 +4,8 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
+use crate::member::ContactPointError;
 use crate::member::MemberIdError;
-use crate::membership::ContactPointError;
 use crate::swim::ParamsError;
 use crate::transport::tcp::BindError;
 use crate::trust::LoadError;

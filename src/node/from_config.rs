@@ -5,7 +5,6 @@ use std::num::NonZeroUsize;
 use super::options::{NodeConfig, NodeSecurity};
 use crate::admission::DialBack;
 use crate::config::{self, Config};
-use crate::membership::ContactPoint;
 use crate::swim::Params;
 use crate::transport::tcp::SocketOptions;
 use crate::trust::{SystemRoots, TrustOptions};
@@ -35,7 +34,7 @@ impl From<&Config> for NodeConfig {
             bind_port: network.port,
             advertised_host: network.advertised_host.clone(),
             advertised_port: network.advertised_port,
-            contact_points: cluster.contact_points.iter().map(contact_point).collect(),
+            contact_points: cluster.contact_points.clone(),
             join_retry_refused: cluster.join_retry_refused,
             udp: network.udp_enabled,
             sockets: SocketOptions {
@@ -51,13 +50,6 @@ impl From<&Config> for NodeConfig {
                 config::DialBack::SameHost => DialBack::SameHost,
             }),
         }
-    }
-}
-
-fn contact_point(contact: &config::ContactPoint) -> ContactPoint {
-    ContactPoint {
-        host: contact.host.clone(),
-        port: contact.port,
     }
 }
 

@@ -224,7 +224,7 @@ impl NodeBuilder {
         match contact.to_string().parse() {
             Ok(contact) => self.config.contact_points.push(contact),
             Err(error) => {
-                let error: crate::membership::ContactPointError = error;
+                let error: crate::member::ContactPointError = error;
                 self.mistake(Setting::ContactPoints, error.into());
             }
         }

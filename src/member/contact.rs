@@ -1,13 +1,13 @@
 //! Hosts and [`ContactPoint`]s as people write them.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-/// An address to join through: a host name or an IP address, and a TCP port.
+/// Where to look for the cluster: a host name or an IP address, and a TCP port. Names are resolved anew at every attempt.
 ///
 /// Written `host:port`; an IPv6 address stands in brackets, `[2001:db8::1]:26502`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContactPoint {
     /// A DNS name or an IP address, without brackets.
     pub host: String,
@@ -63,14 +63,8 @@ pub enum HostError {
     Wildcard,
 }
 
-/// Whether `host` is `0.0.0.0` or `::`.
-pub(super) fn is_wildcard(host: &str) -> bool {
-    host.parse::<IpAddr>()
-        .is_ok_and(|address| address.is_unspecified())
-}
-
 /// The host that `text` names, without the brackets an IPv6 address may have.
-pub(super) fn host(text: &str) -> Result<&str, HostError> {
+pub(crate) fn host(text: &str) -> Result<&str, HostError> {
     let bare = match text.strip_prefix('[') {
         Some(rest) => rest.strip_suffix(']').ok_or(HostError::NotIpv6)?,
         None => text,
@@ -120,6 +114,15 @@ impl FromStr for ContactPoint {
             _ => Err(ContactPointError::Port {
                 port: port.to_owned(),
             }),
+        }
+    }
+}
+
+impl From<SocketAddr> for ContactPoint {
+    fn from(addr: SocketAddr) -> Self {
+        Self {
+            host: addr.ip().to_string(),
+            port: addr.port(),
         }
     }
 }
