@@ -95,7 +95,10 @@ fn refused(peer: SocketAddr, id: Option<&MemberId>, code: Code, by_us: bool) {
     match (by_us, is_noise(code)) {
         (true, true) => tracing::debug!(%peer, member, %code, "a peer is refused"),
         (true, false) => tracing::warn!(%peer, member, %code, "a peer is refused"),
-        (false, _) => tracing::warn!(%peer, member, %code, "a peer refuses this node"),
+        (false, _) if code.is_permanent() => {
+            tracing::warn!(%peer, member, %code, "a peer refuses this node");
+        }
+        (false, _) => tracing::info!(%peer, member, %code, "a peer refuses this node for now"),
     }
 }
 
