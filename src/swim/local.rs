@@ -11,6 +11,7 @@
 //! So a forged number costs us a version or a life, and never locks us out. An accusation of an incarnation we never
 //! issued and could not follow is ignored, as everybody else ignores it.
 
+use super::table::MemberIndex;
 use super::{Action, Member, Swim};
 use crate::member::{Generation, Incarnation, MemberRecord, Standing};
 use crate::time::Timestamp;
@@ -82,7 +83,7 @@ impl Swim {
         if broadcast {
             self.broadcast(&bytes);
         }
-        self.queue.push(super::table::MemberIndex::LOCAL, bytes);
+        self.queue.push(MemberIndex::LOCAL, bytes);
     }
 
     /// Issues an incarnation above this one. Where that is out of reach a new life is asked for, provided that others

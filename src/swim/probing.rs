@@ -4,14 +4,14 @@
 //! spreading, its probes go unanswered. A probe that started within `failure_timeout` of a member's coming in, and before
 //! it had spoken, therefore accuses nobody.
 
+use rand::RngExt;
+
 use super::probe::{Probe, Step, Verdict};
 use super::table::MemberIndex;
 use super::{Action, Event, FallbackOutcome, Swim};
 use crate::member::MemberState;
 use crate::time::Timestamp;
 use crate::wire::message::Message;
-
-use rand::RngExt;
 
 impl Swim {
     /// The probe over a connection that [`Action::Fallback`] asked for has ended.

@@ -13,6 +13,7 @@
 //! other one dead, and merging would raise a false event about everybody. It is no weaker: a member that is dead indeed
 //! fails its next probe.
 
+use super::exchange::spread_time;
 use super::table::{Member, MemberIndex};
 use super::{Action, Swim};
 use crate::member::{Generation, Incarnation, MemberId, MemberState, MemberVersion};
@@ -20,8 +21,6 @@ use crate::time::Timestamp;
 use crate::wire::codec::DecodeError;
 use crate::wire::frame::{DigestEntry, PageEntry, WireVerdict};
 use crate::wire::update::{AccusationRef, RecordRef, Verdict};
-
-use super::exchange::spread_time;
 
 /// What two views differ in, as [`Swim::compare`] finds it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
