@@ -14,6 +14,8 @@ mod cluster;
 mod config;
 mod figures;
 mod floors;
+#[cfg(feature = "daemon")]
+mod processes;
 mod recipes;
 mod requirements;
 mod sockets;

@@ -1,0 +1,8 @@
+//! Real processes of the real binary, configured by their environment alone, as an operator meets them.
+
+mod broker;
+mod failures;
+mod lives;
+mod local;
+mod refusals;
+mod walk_throughs;
