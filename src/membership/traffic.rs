@@ -57,12 +57,15 @@ impl Membership {
         let Some((id, jobs)) = self.links.dial_failed(link) else {
             return;
         };
+        // Whoever says so is there.
+        let outcome = match code {
+            Code::Busy | Code::JoinFirst => FallbackOutcome::Refused,
+            _ => FallbackOutcome::Failed,
+        };
         for job in jobs {
             match job {
                 Job::Body(_) => {}
-                Job::Probe(probe) => self
-                    .swim
-                    .handle_fallback(now, probe, FallbackOutcome::Failed),
+                Job::Probe(probe) => self.swim.handle_fallback(now, probe, outcome),
                 Job::PushPull => self.swim.handle_sync_end(now, &id, SyncOutcome::Failed),
             }
         }

@@ -13,8 +13,8 @@
 //! Whatever changed something is passed on. About ourselves only we decide: see [`super::local`].
 //!
 //! A record of somebody unknown is believed when a member passes it on, even where a tombstone has been forgotten. Such a
-//! ghost does not last: it is a member like any other, and never speaks. Once the time that a newcomer has is over, some
-//! member probes it within two periods on average (SWIM, DSN 2002, section 3.3), suspects it, and buries it again.
+//! ghost does not last: it is a member like any other, some member probes it within two periods on average, it does not
+//! answer, and it is buried again.
 
 use super::suspicion::Curve;
 use super::table::{MEMBERS_MAX, MemberIndex};

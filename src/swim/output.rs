@@ -113,8 +113,10 @@ pub enum FallbackOutcome {
         /// Its view hash.
         view: u64,
     },
-    /// It could not be reached, refused, or did not answer.
+    /// It could not be reached, or did not answer.
     Failed,
+    /// It is there, but does not know us (yet, or any more), or has no room for us now.
+    Refused,
 }
 
 /// Counters since start. They never wrap.

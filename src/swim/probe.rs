@@ -13,6 +13,7 @@
 
 use std::time::Duration;
 
+use super::FallbackOutcome;
 use super::table::MemberIndex;
 use crate::member::MemberVersion;
 use crate::time::Timestamp;
@@ -25,8 +26,6 @@ pub(super) struct Probe {
     pub(super) target: MemberIndex,
     /// The target's version when the probe started: the one an accusation would name.
     pub(super) version: MemberVersion,
-    /// Whether the target surely knew us when the probe started, so that its silence means something.
-    pub(super) acquainted: bool,
     /// Whom we asked to probe it for us.
     pub(super) relays: Vec<MemberIndex>,
     nacks: Vec<MemberIndex>,
@@ -45,6 +44,7 @@ enum Fallback {
     Open,
     Answered,
     Failed,
+    Refused,
 }
 
 /// What is due.
@@ -69,6 +69,8 @@ pub(super) enum Verdict {
         /// The relays that owe us a nack.
         nacks_missing: u32,
     },
+    /// It is there, but we are a stranger to it: while news of a joiner is spreading, its probes go unanswered.
+    Refused,
     /// Only the connection answered or relays did: datagrams between us are lost if `udp_unreachable`.
     Indirect {
         /// Whether it answered over a connection.
@@ -88,7 +90,6 @@ impl Probe {
             number,
             target,
             version,
-            acquainted: true,
             relays: Vec::new(),
             nacks: Vec::new(),
             relayed: false,
@@ -106,6 +107,9 @@ impl Probe {
             return Verdict::Indirect {
                 udp_unreachable: self.fallback == Fallback::Answered,
             };
+        }
+        if self.fallback == Fallback::Refused {
+            return Verdict::Refused;
         }
         let missing = self.relays.len().saturating_sub(self.nacks.len());
         Verdict::Failed {
@@ -161,16 +165,20 @@ impl Probes {
     }
 
     /// The probe over a connection is over. Says whose it was.
-    pub(super) fn handle_fallback(&mut self, number: u64, answered: bool) -> Option<MemberIndex> {
+    pub(super) fn handle_fallback(
+        &mut self,
+        number: u64,
+        outcome: FallbackOutcome,
+    ) -> Option<MemberIndex> {
         let at = self.position(number)?;
         let probe = &mut self.in_flight[at];
         if probe.fallback != Fallback::Open {
             return None;
         }
-        probe.fallback = if answered {
-            Fallback::Answered
-        } else {
-            Fallback::Failed
+        probe.fallback = match outcome {
+            FallbackOutcome::Answered { .. } => Fallback::Answered,
+            FallbackOutcome::Failed => Fallback::Failed,
+            FallbackOutcome::Refused => Fallback::Refused,
         };
         Some(probe.target)
     }
@@ -285,7 +293,7 @@ mod tests {
     fn an_answer_through_a_relay_settles_it_and_one_from_a_stranger_does_not() {
         let mut probes = asked();
         probes.handle_ack(7, MemberIndex(9));
-        probes.handle_fallback(7, false);
+        probes.handle_fallback(7, FallbackOutcome::Failed);
         probes.handle_ack(7, RELAYS[0]);
         assert!(verdict(&mut probes, millis(999)).is_none());
         let expected = Verdict::Indirect {
@@ -304,7 +312,7 @@ mod tests {
             (&RELAYS, 0),
         ] {
             let mut probes = asked();
-            probes.handle_fallback(7, false);
+            probes.handle_fallback(7, FallbackOutcome::Failed);
             nacks.iter().for_each(|relay| probes.handle_nack(7, *relay));
             let expected = Verdict::Failed { nacks_missing };
             assert_eq!(
@@ -324,13 +332,19 @@ mod tests {
 
         let mut probes = asked();
         assert!(verdict(&mut probes, millis(1_500)).is_none());
-        assert_eq!(probes.handle_fallback(7, false), Some(TARGET));
+        assert_eq!(
+            probes.handle_fallback(7, FallbackOutcome::Failed),
+            Some(TARGET)
+        );
         assert_eq!(verdict(&mut probes, millis(1_500)), Some(failed));
 
         let mut probes = asked();
-        assert_eq!(probes.handle_fallback(7, true), Some(TARGET));
         assert_eq!(
-            probes.handle_fallback(7, false),
+            probes.handle_fallback(7, FallbackOutcome::Answered { view: 0 }),
+            Some(TARGET)
+        );
+        assert_eq!(
+            probes.handle_fallback(7, FallbackOutcome::Failed),
             None,
             "only one outcome counts"
         );
@@ -344,7 +358,7 @@ mod tests {
     fn relays_asked_late_get_the_time_they_would_have_had() {
         let mut probes = asked();
         probes.asked(millis(5_000), 7, RELAYS.to_vec());
-        probes.handle_fallback(7, false);
+        probes.handle_fallback(7, FallbackOutcome::Failed);
         assert_eq!(probes.next_timeout(), Some(millis(5_900)));
     }
 }

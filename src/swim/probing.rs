@@ -1,8 +1,7 @@
 //! How [`Swim`] drives its probes, relays and suspicions.
 //!
-//! A member that has not yet spoken to us may not know us, and answers no stranger: while news of a joiner is still
-//! spreading, its probes go unanswered. A probe that started within `failure_timeout` of a member's coming in, and before
-//! it had spoken, therefore accuses nobody.
+//! A member that does not know us answers no datagram: while news of a joiner is still spreading, its probes go unanswered.
+//! Over the connection it does answer, and refuses us as a stranger. So it is there, and such a probe accuses nobody.
 
 use rand::RngExt;
 
@@ -16,10 +15,8 @@ use crate::wire::message::Message;
 impl Swim {
     /// The probe over a connection that [`Action::Fallback`] asked for has ended.
     pub fn handle_fallback(&mut self, now: Timestamp, probe: u64, outcome: FallbackOutcome) {
-        let answered = matches!(outcome, FallbackOutcome::Answered { .. });
-        let target = self.probes.handle_fallback(probe, answered);
+        let target = self.probes.handle_fallback(probe, outcome);
         if let (Some(target), FallbackOutcome::Answered { view }) = (target, outcome) {
-            self.table.set_heard(target);
             self.compare_hash(now, target, view);
         }
         self.finish(now);
@@ -51,11 +48,9 @@ impl Swim {
         };
         let number = self.next_number();
         let version = self.table.version(target);
-        let member = self.table.member(target);
-        let known_for = now.saturating_since(member.joined());
-        let mut probe = Probe::new(now, number, target, version, (timeout, interval));
-        probe.acquainted = member.is_heard() || known_for >= self.params.failure_timeout;
-        self.probes.start(probe);
+        let spans = (timeout, interval);
+        self.probes
+            .start(Probe::new(now, number, target, version, spans));
         self.stats.probes_started += 1;
         self.ping(target, number);
     }
@@ -156,14 +151,12 @@ impl Swim {
                 }
             }
             Verdict::Failed { nacks_missing } => self.fail(now, probe, nacks_missing),
+            Verdict::Refused => {}
         }
     }
 
     fn fail(&mut self, now: Timestamp, probe: &Probe, nacks_missing: u32) {
         self.stats.probes_failed += 1;
-        if !probe.acquainted {
-            return;
-        }
         self.awareness.worsen(nacks_missing.saturating_add(1));
         // A newer record than the one probed: its owner has spoken since.
         let held = self.table.version(probe.target);

@@ -24,7 +24,6 @@ impl Swim {
         body: &Body<'_>,
     ) -> Result<(), BodyError> {
         let from = self.sender(from, from_generation)?;
-        self.table.set_heard(from);
         let mut outcome = Ok(());
         for update in body.updates() {
             match update {
@@ -48,7 +47,6 @@ impl Swim {
         let Ok(from) = self.sender(from, from_generation) else {
             return;
         };
-        self.table.set_heard(from);
         if self.charge(from).is_some() {
             self.send_by_frame(from);
         }

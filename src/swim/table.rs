@@ -41,8 +41,6 @@ pub struct Member {
     id_hash: u64,
     term: u64,
     udp_unreachable: bool,
-    heard: bool,
-    joined: Timestamp,
 }
 
 impl Member {
@@ -55,8 +53,6 @@ impl Member {
             record,
             encoded,
             udp_unreachable: false,
-            heard: false,
-            joined: now,
         }
     }
 
@@ -110,16 +106,6 @@ impl Member {
     #[must_use]
     pub fn is_udp_unreachable(&self) -> bool {
         self.udp_unreachable
-    }
-
-    /// Whether this life of it has ever spoken to us.
-    pub(super) fn is_heard(&self) -> bool {
-        self.heard
-    }
-
-    /// Since when this life of it is in the view.
-    pub(super) fn joined(&self) -> Timestamp {
-        self.joined
     }
 
     /// Its [`id_hash`].
@@ -205,8 +191,6 @@ impl Table {
             member.term = view_term(&member.record);
             if !lives_on {
                 member.udp_unreachable = false;
-                member.heard = false;
-                member.joined = now;
             }
         });
     }
@@ -228,13 +212,6 @@ impl Table {
             member.state = state;
             member.since = now;
         });
-    }
-
-    /// Notes that this life of it has spoken to us.
-    pub(super) fn set_heard(&mut self, index: MemberIndex) {
-        if let Some(member) = self.rows[index.row()].as_mut() {
-            member.heard = true;
-        }
     }
 
     /// Notes whether datagrams pass, and says whether that is a change.

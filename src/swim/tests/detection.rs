@@ -239,15 +239,19 @@ fn round_trips_above_the_timeout_work() {
 }
 
 #[test]
-fn a_newcomer_that_has_never_spoken_is_not_accused_before_it_can_know_us() {
-    let mut swim = knows(Params::lan(), &[record("a", 1, 0)]);
-    let patience = swim.params().failure_timeout;
-    run_until(&mut swim, START + patience - Duration::from_micros(1));
-    assert_eq!(state(&swim, "a"), Some(MemberState::Alive));
-    assert_eq!(swim.awareness(), 0);
-    // The next probe has begun within an interval, and its fallback is given one more.
-    run_until(&mut swim, START + patience + 4 * SECOND);
-    assert_eq!(state(&swim, "a"), Some(MemberState::Suspect));
+fn a_member_that_refuses_us_as_a_stranger_is_there_and_is_not_accused() {
+    for (outcome, expected, awareness) in [
+        (FallbackOutcome::Refused, MemberState::Alive, 0),
+        (FallbackOutcome::Failed, MemberState::Suspect, 1),
+    ] {
+        let (mut swim, start, target, _) = probing(Params::lan());
+        swim.handle_timeout(start + swim.params().probe_timeout);
+        drain(&mut swim);
+        swim.handle_fallback(start + swim.params().probe_timeout, 1, outcome);
+        swim.handle_timeout(start + SECOND);
+        assert_eq!(state(&swim, &target), Some(expected), "{outcome:?}");
+        assert!(swim.awareness() >= awareness, "{outcome:?}");
+    }
 }
 
 #[test]

@@ -188,7 +188,7 @@ fn a_ghost_that_outlived_its_tombstone_is_buried_again_by_the_probe() {
         &[update(MemberState::Alive, 1, 1)],
     );
     assert_eq!(state(&swim, "a"), Some(MemberState::Alive));
-    run_until(&mut swim, late + Duration::from_secs(60));
+    run_until(&mut swim, late + Duration::from_secs(30));
     assert_eq!(state(&swim, "a"), Some(MemberState::Dead));
 }
 
