@@ -71,6 +71,33 @@ async fn nodes_that_differ_in_tls_refuse_each_other_and_both_know_why() {
     }
 }
 
+/// R12: from plaintext to TLS by changing every node, stopping all and starting all, on the addresses they had.
+#[tokio::test]
+async fn a_cluster_moves_from_plaintext_to_tls_by_a_full_restart() {
+    let ports: Vec<_> = crate::support::free_ports(3).collect();
+    let addr = |at: usize| format!("127.0.0.1:{}", ports[at]);
+    let settle = async |node: &dyn Fn(&str) -> NodeBuilder| {
+        let mut nodes = Vec::new();
+        for (at, id) in ["1", "2", "3"].into_iter().enumerate() {
+            let contacts = (0..3).map(addr);
+            let node = contacts.fold(node(id).bind(&addr(at)), NodeBuilder::contact_point);
+            nodes.push(start(node).await);
+        }
+        for node in &nodes {
+            see(node, &[("1", Alive), ("2", Alive), ("3", Alive)]).await;
+        }
+        nodes
+    };
+    let plain = settle(&|id| builder(id)).await;
+    let addrs: Vec<_> = plain.iter().map(Node::addr).collect();
+    for node in plain {
+        node.leave(PATIENCE).await;
+    }
+    let authority = Authority::new("ours");
+    let secure = settle(&|id| authority.node(id)).await;
+    assert_eq!(secure.iter().map(Node::addr).collect::<Vec<_>>(), addrs);
+}
+
 /// R76.
 #[tokio::test]
 async fn a_stranger_to_the_authority_is_refused() {
