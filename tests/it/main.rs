@@ -16,6 +16,8 @@ mod figures;
 mod floors;
 #[cfg(feature = "daemon")]
 mod processes;
+#[cfg(feature = "daemon")]
+mod readme;
 mod recipes;
 mod requirements;
 mod sockets;
