@@ -24,7 +24,8 @@ pub(super) fn transmissions_max(n: usize) -> u32 {
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     by_turn: BTreeMap<Turn, Update>,
-    turns: BTreeMap<MemberIndex, Turn>,
+    /// The turn of the update about each member.
+    turns: Vec<Option<Turn>>,
     pushed: u64,
 }
 
@@ -50,15 +51,24 @@ impl Queue {
             transmissions: 0,
             age: Reverse(self.pushed),
         };
-        self.turns.insert(about, turn);
+        *self.turn(about) = Some(turn);
         self.by_turn.insert(turn, Update { about, bytes });
     }
 
     /// Drops the update about a member.
     pub(super) fn remove(&mut self, about: MemberIndex) {
-        if let Some(turn) = self.turns.remove(&about) {
+        if let Some(turn) = self.turn(about).take() {
             self.by_turn.remove(&turn);
         }
+    }
+
+    fn turn(&mut self, about: MemberIndex) -> &mut Option<Turn> {
+        // The local member has the last index of all, and so the first row here.
+        let row = about.0.wrapping_add(1) as usize;
+        if self.turns.len() <= row {
+            self.turns.resize(row + 1, None);
+        }
+        &mut self.turns[row]
     }
 
     /// Fills up the last of `bodies`, then adds more, each begun with `start`, as far as `room` goes. Says whether some
@@ -91,12 +101,12 @@ impl Queue {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.turns.is_empty()
+        self.by_turn.is_empty()
     }
 
     /// How many updates wait.
     pub(super) fn len(&self) -> usize {
-        self.turns.len()
+        self.by_turn.len()
     }
 
     fn count(&mut self, turn: Turn, transmissions_max: u32) {
@@ -108,9 +118,9 @@ impl Queue {
             ..turn
         };
         if next.transmissions >= transmissions_max {
-            self.turns.remove(&update.about);
+            *self.turn(update.about) = None;
         } else {
-            self.turns.insert(update.about, next);
+            *self.turn(update.about) = Some(next);
             self.by_turn.insert(next, update);
         }
     }

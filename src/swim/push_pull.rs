@@ -9,9 +9,8 @@
 //! ```
 //!
 //! A tombstone travels only in answer to a record it supersedes. The other side takes it for hearsay, and tells the subject
-//! before anybody else. JOIN.md rule 9 would have it count as a suspicion; but after a partition each side holds the whole
-//! other one dead, and merging would raise a false event about everybody. It is no weaker: a member that is dead indeed
-//! fails its next probe.
+//! before anybody else. Were it to count as a suspicion, merging would raise a false event about everybody: after a
+//! partition each side holds the whole other one dead. It is no weaker: a member that is dead indeed fails its next probe.
 
 use super::exchange::spread_time;
 use super::table::{Member, MemberIndex};

@@ -6,7 +6,7 @@
 use super::relay::Relay;
 use super::table::MemberIndex;
 use super::{BodyError, Swim};
-use crate::member::Generation;
+use crate::member::{Generation, MemberVersion};
 use crate::time::Timestamp;
 use crate::wire::message::{Body, Message};
 
@@ -25,17 +25,25 @@ impl Swim {
     ) -> Result<(), BodyError> {
         let from = self.sender(from, from_generation)?;
         let mut outcome = Ok(());
-        for update in body.updates() {
+        let mut updates = body.updates();
+        let mut known = 0;
+        // News comes in runs, and so does what is known: a look ahead is worth it only in the latter.
+        let mut in_news = false;
+        loop {
+            let update = match in_news {
+                true => updates.next(),
+                false => updates.next_news(&mut known, |id, version| self.is_known(id, version)),
+            };
             match update {
-                Ok(update) => {
-                    self.apply(now, &update);
-                }
-                Err(error) => {
+                Some(Ok(update)) => in_news = self.apply(now, &update),
+                Some(Err(error)) => {
                     self.stats.bodies_malformed += 1;
                     outcome = Err(BodyError::Malformed(error));
                 }
+                None => break,
             }
         }
+        self.stats.updates_received += known;
         self.handle_message(now, from, from_generation, &body.message);
         self.finish(now);
         outcome
@@ -51,6 +59,13 @@ impl Swim {
             self.send_by_frame(from);
         }
         self.finish(now);
+    }
+
+    /// Whether a record of another member tells nothing new.
+    fn is_known(&self, id: &str, version: MemberVersion) -> bool {
+        self.table
+            .find(id)
+            .is_some_and(|index| !version.supersedes(&self.table.version(index)))
     }
 
     /// The row of a sender, if this is the life we hold.
@@ -86,7 +101,7 @@ impl Swim {
                     self.handle_ack(now, from, probe, view);
                 }
             }
-            // JOIN.md rule 9: whoever speaks while held dead hears of it, and refutes.
+            // Whoever speaks while held dead hears of it, and refutes.
             Message::Gossip | Message::Nack { .. } | Message::PingReq { .. } if !live => {
                 self.send(from, &Message::Gossip);
             }

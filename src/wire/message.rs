@@ -17,8 +17,8 @@
 use bincode::{BorrowDecode, Encode};
 
 use super::codec::{self, DecodeError};
-use super::update::{UpdateRef, checked_generation, checked_id, decode_update};
-use crate::member::Generation;
+use super::update::{UpdateRef, checked_generation, checked_id, decode_update, peek_record};
+use crate::member::{Generation, MemberVersion};
 
 /// What a datagram says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +112,25 @@ impl<'a> Body<'a> {
 #[derive(Clone, Debug)]
 pub struct Updates<'a> {
     rest: &'a [u8],
+}
+
+impl<'a> Updates<'a> {
+    /// The next update, past all records that `is_known` says to be no news: those cost a look at their first fields, as
+    /// most of what gossip brings is known. `skipped` counts them.
+    pub fn next_news(
+        &mut self,
+        skipped: &mut u64,
+        is_known: impl Fn(&str, MemberVersion) -> bool,
+    ) -> Option<Result<UpdateRef<'a>, DecodeError>> {
+        while let Some((id, version, len)) = peek_record(self.rest) {
+            if !is_known(id, version) {
+                break;
+            }
+            self.rest = &self.rest[len..];
+            *skipped += 1;
+        }
+        self.next()
+    }
 }
 
 impl<'a> Iterator for Updates<'a> {
