@@ -4,8 +4,7 @@
 //! the newest first among equals; after [`transmissions_max`] transmissions an update is dropped. What does not fit
 //! into a datagram waits for the next.
 
-use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::ln::ln;
@@ -13,6 +12,10 @@ use super::table::MemberIndex;
 
 /// How many updates that do not fit are passed over in search of one that does.
 const SKIPPED_MAX: usize = 8;
+/// How many updates a list keeps room for when it is nearly empty.
+const LIST_SPARE: usize = 64;
+/// How many more husks than updates there may be before they are cleared away.
+const HUSKS_SPARE: usize = 64;
 
 /// How often an update is sent in a cluster of `n`: 3 · ⌈ln(n + 1)⌉ times, the paper's λ log n with its figures' λ.
 pub(super) fn transmissions_max(n: usize) -> u32 {
@@ -21,24 +24,25 @@ pub(super) fn transmissions_max(n: usize) -> u32 {
 }
 
 /// The updates on their way out.
+///
+/// One list for each number of transmissions, the newest first: filling a datagram walks them from the front, and an update
+/// that was sent goes to the front of the next list or near it. What was replaced stays behind as a husk until it is walked
+/// past, or until husks outnumber updates.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    by_turn: BTreeMap<Turn, Update>,
-    /// The turn of the update about each member.
-    turns: Vec<Option<Turn>>,
+    lists: Vec<VecDeque<Update>>,
+    /// Which update about each member counts, by its number.
+    current: Vec<Option<u64>>,
     pushed: u64,
-}
-
-/// The order in which updates go out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Turn {
-    transmissions: u32,
-    age: Reverse<u64>,
+    len: usize,
+    husks: usize,
 }
 
 #[derive(Debug)]
 struct Update {
     about: MemberIndex,
+    /// The newer, the higher.
+    number: u64,
     bytes: Arc<[u8]>,
 }
 
@@ -47,28 +51,30 @@ impl Queue {
     pub(super) fn push(&mut self, about: MemberIndex, bytes: Arc<[u8]>) {
         self.remove(about);
         self.pushed += 1;
-        let turn = Turn {
-            transmissions: 0,
-            age: Reverse(self.pushed),
+        let number = self.pushed;
+        *self.current(about) = Some(number);
+        self.len += 1;
+        let update = Update {
+            about,
+            number,
+            bytes,
         };
-        *self.turn(about) = Some(turn);
-        self.by_turn.insert(turn, Update { about, bytes });
+        self.insert(0, update);
     }
 
     /// Drops the update about a member.
     pub(super) fn remove(&mut self, about: MemberIndex) {
-        if let Some(turn) = self.turn(about).take() {
-            self.by_turn.remove(&turn);
+        if self.current(about).take().is_some() {
+            self.len -= 1;
+            self.husks += 1;
         }
-    }
-
-    fn turn(&mut self, about: MemberIndex) -> &mut Option<Turn> {
-        // The local member has the last index of all, and so the first row here.
-        let row = about.0.wrapping_add(1) as usize;
-        if self.turns.len() <= row {
-            self.turns.resize(row + 1, None);
+        if self.husks > self.len + HUSKS_SPARE {
+            let current = &self.current;
+            for list in &mut self.lists {
+                list.retain(|update| is_current(current, update));
+            }
+            self.husks = 0;
         }
-        &mut self.turns[row]
     }
 
     /// Fills up the last of `bodies`, then adds more, each begun with `start`, as far as `room` goes. Says whether some
@@ -78,52 +84,87 @@ impl Queue {
     pub(super) fn fill(&mut self, bodies: &mut Vec<Vec<u8>>, start: &[u8], room: Room) -> bool {
         let mut taken = Vec::new();
         let mut skipped = 0;
-        for (turn, update) in &self.by_turn {
-            if room.place(bodies, start, &update.bytes) {
-                taken.push(*turn);
-                continue;
+        for transmissions in 0..self.lists.len() {
+            let mut passed = Vec::new();
+            while skipped <= SKIPPED_MAX
+                && let Some(update) = self.lists[transmissions].pop_front()
+            {
+                if !is_current(&self.current, &update) {
+                    self.husks -= 1;
+                } else if room.place(bodies, start, &update.bytes) {
+                    taken.push((transmissions + 1, update));
+                } else {
+                    skipped += 1;
+                    passed.push(update);
+                }
             }
-            skipped += 1;
-            if skipped > SKIPPED_MAX {
-                break;
+            let list = &mut self.lists[transmissions];
+            for update in passed.into_iter().rev() {
+                list.push_front(update);
+            }
+            // After a wave of news the lists give back what they took.
+            if list.capacity() > LIST_SPARE && list.capacity() / 4 > list.len() {
+                list.shrink_to(LIST_SPARE);
             }
         }
-        for turn in taken {
-            self.count(turn, room.transmissions_max);
+        for (transmissions, update) in taken {
+            self.count(transmissions, update, room.transmissions_max);
         }
         skipped > 0
     }
 
     /// Drops all updates.
     pub(super) fn clear(&mut self) {
-        self.by_turn.clear();
-        self.turns.clear();
+        let pushed = self.pushed;
+        *self = Self {
+            pushed,
+            ..Self::default()
+        };
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.by_turn.is_empty()
+        self.len == 0
     }
 
     /// How many updates wait.
     pub(super) fn len(&self) -> usize {
-        self.by_turn.len()
+        self.len
     }
 
-    fn count(&mut self, turn: Turn, transmissions_max: u32) {
-        let Some(update) = self.by_turn.remove(&turn) else {
-            return;
-        };
-        let next = Turn {
-            transmissions: turn.transmissions + 1,
-            ..turn
-        };
-        if next.transmissions >= transmissions_max {
-            *self.turn(update.about) = None;
+    fn count(&mut self, transmissions: usize, update: Update, transmissions_max: u32) {
+        if transmissions as u64 >= u64::from(transmissions_max) {
+            *self.current(update.about) = None;
+            self.len -= 1;
         } else {
-            *self.turn(update.about) = Some(next);
-            self.by_turn.insert(next, update);
+            self.insert(transmissions, update);
         }
     }
+
+    fn insert(&mut self, transmissions: usize, update: Update) {
+        if self.lists.len() <= transmissions {
+            self.lists.resize_with(transmissions + 1, VecDeque::new);
+        }
+        let list = &mut self.lists[transmissions];
+        let place = list.partition_point(|other| other.number > update.number);
+        list.insert(place, update);
+    }
+
+    fn current(&mut self, about: MemberIndex) -> &mut Option<u64> {
+        let row = row(about);
+        if self.current.len() <= row {
+            self.current.resize(row + 1, None);
+        }
+        &mut self.current[row]
+    }
+}
+
+fn is_current(current: &[Option<u64>], update: &Update) -> bool {
+    current[row(update.about)] == Some(update.number)
+}
+
+/// The local member has the last index of all, and so the first row here.
+fn row(about: MemberIndex) -> usize {
+    about.0.wrapping_add(1) as usize
 }
 
 /// How much a filling may write.
@@ -219,6 +260,19 @@ mod tests {
         push(&mut queue, 1, b"new");
         assert_eq!(queue.len(), 1);
         assert_eq!(take(&mut queue, room(1, 9)), [b"new"]);
+    }
+
+    #[test]
+    fn what_was_replaced_does_not_pile_up() {
+        let mut queue = Queue::default();
+        for _ in 0..10_000 {
+            push(&mut queue, 1, b"a");
+            push(&mut queue, 2, b"b");
+        }
+        assert_eq!(queue.len(), 2);
+        let held: usize = queue.lists.iter().map(VecDeque::len).sum();
+        assert!(held <= 2 + 2 + HUSKS_SPARE + 1, "{held}");
+        assert_eq!(take(&mut queue, room(1, 9)), [b"ba"]);
     }
 
     #[test]
