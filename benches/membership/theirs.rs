@@ -25,7 +25,7 @@ pub(crate) struct Node {
     addr: SocketAddr,
     generation: u64,
     /// Id, role, protocols and the like: as many bytes as ours.
-    about: [u8; 16],
+    about: [u8; 18],
 }
 
 impl Node {
@@ -33,7 +33,7 @@ impl Node {
         Self {
             addr: addr(number),
             generation: 1_800_000_000_000,
-            about: [7; 16],
+            about: [7; 18],
         }
     }
 }
