@@ -5,7 +5,7 @@
 //!
 //! | file | owns |
 //! |---|---|
-//! | `table` | the members we hold, tombstones included, and the view hash |
+//! | `table`, `name` | the members we hold, tombstones included, and the view hash |
 //! | `order`, `probe`, `relay`, `probing` | whom to probe next; our probes; probes for others; how they are driven |
 //! | `suspicion`, `awareness` | how long a suspicion lasts; how far our own state stretches probes |
 //! | `receive`, `apply`, `local` | what a body does; what an update does; what we answer to what is said of us |
@@ -31,6 +31,7 @@ mod exchange;
 mod leave;
 mod ln;
 mod local;
+mod name;
 mod order;
 mod output;
 mod params;

@@ -1,13 +1,14 @@
 //! [`Table`]: the members we hold, tombstones included, and the hash of the live ones.
 //!
-//! Inside, a member is a [`MemberIndex`]. Looking up a known update touches the id's hash slot, the id and the version,
-//! which stand apart from the bulky rest so that they stay in cache; nothing is allocated.
+//! Inside, a member is a [`MemberIndex`]. Looking up a known update touches the id's hash slot and the version, which stand
+//! apart from the bulky rest so that they stay in cache; nothing is allocated.
 //!
 //! The local member has a row of its own, outside the table: it is never probed, gossiped to or buried.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::name::Name;
 use crate::member::{MemberId, MemberRecord, MemberState, MemberVersion};
 use crate::time::Timestamp;
 use crate::wire::hash::{id_hash, view_term};
@@ -123,7 +124,7 @@ impl Member {
 #[derive(Debug)]
 pub(super) struct Table {
     // Never iterated, so that their order reaches no output.
-    by_id: HashMap<MemberId, MemberIndex>,
+    by_id: HashMap<Name, MemberIndex>,
     by_hash: HashMap<u64, MemberIndex>,
     rows: Vec<Option<Member>>,
     versions: Vec<MemberVersion>,
@@ -158,7 +159,7 @@ impl Table {
             self.versions.push(member.version());
             MemberIndex(u32::try_from(self.rows.len() - 1).expect("bounded by MEMBERS_MAX"))
         });
-        self.by_id.insert(member.id().clone(), index);
+        self.by_id.insert(Name::new(member.id()), index);
         self.by_hash.insert(member.id_hash, index);
         self.live_len += 1;
         self.live_terms = self.live_terms.wrapping_add(member.term);
@@ -236,7 +237,7 @@ impl Table {
         }
         self.tombstones.pop_first();
         let member = self.rows[index.row()].take()?;
-        self.by_id.remove(member.id().as_str());
+        self.by_id.remove(member.id().as_str().as_bytes());
         if self.by_hash.get(&member.id_hash) == Some(&index) {
             self.by_hash.remove(&member.id_hash);
         }
@@ -246,7 +247,7 @@ impl Table {
 
     /// The row of this member.
     pub(super) fn find(&self, id: &str) -> Option<MemberIndex> {
-        self.by_id.get(id).copied()
+        self.by_id.get(id.as_bytes()).copied()
     }
 
     /// The row of the member with this [`id_hash`].
