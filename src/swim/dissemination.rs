@@ -10,6 +10,9 @@ use std::sync::Arc;
 use super::ln::ln;
 use super::table::MemberIndex;
 
+/// Room is made at once for so many updates of so many bytes, instead of little by little.
+const ROOM_UPDATES: usize = 64;
+const ROOM_UPDATE_LEN: usize = 64;
 /// How many updates that do not fit are passed over in search of one that does.
 const SKIPPED_MAX: usize = 8;
 /// How many updates a list keeps room for when it is nearly empty.
@@ -82,8 +85,15 @@ impl Queue {
     ///
     /// One pass, so that no update is written twice; its cost grows with what is written, not with the queue.
     pub(super) fn fill(&mut self, bodies: &mut Vec<Vec<u8>>, start: &[u8], room: Room) -> bool {
-        let mut taken = Vec::new();
+        if self.len == 0 {
+            return false;
+        }
+        let mut taken = Vec::with_capacity(self.len.min(ROOM_UPDATES));
         let mut skipped = 0;
+        if let Some(last) = bodies.last_mut() {
+            let room = room.len_max.saturating_sub(last.len());
+            last.reserve_exact(room.min(self.len.saturating_mul(ROOM_UPDATE_LEN)));
+        }
         for transmissions in 0..self.lists.len() {
             let mut passed = Vec::new();
             while skipped <= SKIPPED_MAX
