@@ -253,6 +253,16 @@ impl Membership {
     }
 }
 
+// For experiments.
+impl Membership {
+    /// From now on sends block, or no longer do, while time goes on: the anomaly of Lifeguard's experiments. The driver holds
+    /// back [`Output`]s that send while it lasts. A driver that blocks as a whole, as ours does, has no use for it.
+    pub fn handle_blocked(&mut self, now: Timestamp, blocked: bool) {
+        self.swim.handle_blocked(now, blocked);
+        self.settle(now);
+    }
+}
+
 // Commands.
 impl Membership {
     /// Joins the cluster that any of these leads to, and keeps looking for it as long as the node is alone.

@@ -8,8 +8,9 @@
 //!
 //! What is modelled: datagrams that are late, lost, doubled or too long; connections whose bytes arrive in order and late but
 //! never with a gap, that stall while the path is cut, and die if it stays so; TLS as one more round trip, with one
-//! exporter value at both ends; processes that crash, come back with a new life, or stand still while their sockets fill.
-//! What is not: bandwidth, processors that are slow, clocks that differ.
+//! exporter value at both ends; processes that crash, come back with a new life, stand still while their sockets fill, are too
+//! slow for what they are sent, or block as in Lifeguard's experiments.
+//! What is not: bandwidth, clocks that differ.
 //!
 //! ```
 //! use std::time::Duration;
@@ -40,6 +41,7 @@ mod invariants;
 mod network;
 mod node;
 mod options;
+mod processor;
 mod queue;
 mod rule;
 mod run;

@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 
 use super::chance::{Chance, derive};
 use super::invariants::{Issued, Violation};
-use super::node::{Inbox, Node, NodeId, Process};
+use super::node::{Node, NodeId, Process};
 use super::options::{NetworkOptions, plain_options};
+use super::processor::Pace;
 use super::queue::Queue;
 use super::rule::{Link, Rule};
 use super::run::Occurrence;
@@ -106,6 +107,7 @@ impl Network {
             options,
             trust,
             contacts,
+            pace: Pace::new(self.options.service_time),
             lives: 0,
             process: None,
         });
@@ -173,28 +175,6 @@ impl Network {
     pub fn restart(&mut self, node: NodeId) {
         self.crash(node);
         self.start(node);
-    }
-
-    /// Stops a process where it stands, as SIGSTOP does: what arrives waits in its sockets, the newest datagrams are lost
-    /// once those are full, and no timer fires.
-    pub fn pause(&mut self, node: NodeId) {
-        if let Some(process) = &mut self.nodes[node.index()].process {
-            process.inbox.get_or_insert_with(Inbox::default);
-            self.remark(Some(node), "stands still");
-        }
-    }
-
-    /// Lets a paused process go on: first it takes in what waited, then its overdue timers fire.
-    pub fn resume(&mut self, node: NodeId) {
-        let process = self.nodes[node.index()].process.as_mut();
-        let Some(inbox) = process.and_then(|process| process.inbox.take()) else {
-            return;
-        };
-        self.remark(Some(node), "goes on");
-        for input in inbox.inputs {
-            self.give(node, input);
-        }
-        self.wake(node);
     }
 
     /// Asks a node to leave. It stops by itself once others have acknowledged it, or when

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::chance::Chance;
-use super::run::Input;
+use super::processor::{Pace, Processor};
 use super::stream::EndId;
 use crate::admission::LinkId;
 use crate::member::{MemberState, MemberVersion};
@@ -30,6 +30,7 @@ pub(super) struct Node {
     pub(super) options: Options,
     pub(super) trust: Option<Trust>,
     pub(super) contacts: Vec<ContactPoint>,
+    pub(super) pace: Pace,
     /// How often it was started.
     pub(super) lives: u32,
     /// For its datagrams on their way.
@@ -51,36 +52,11 @@ pub(super) struct Process {
     pub(super) timer: Option<Timestamp>,
     /// How often it was woken without that time went on.
     pub(super) wakes: (Timestamp, u32),
-    /// While it stands still: what has arrived since.
-    pub(super) inbox: Option<Inbox>,
+    pub(super) processor: Processor,
     pub(super) view: View,
     /// It has left, or cannot go on: it stops once its outputs are drained.
     pub(super) is_ending: bool,
 }
-
-/// What waits for a node that stands still.
-#[derive(Debug, Default)]
-pub(super) struct Inbox {
-    pub(super) inputs: Vec<Input>,
-    datagram_bytes: usize,
-}
-
-impl Inbox {
-    /// Takes an input. A full receive buffer keeps the oldest datagrams and drops the newest, as the kernel's does.
-    pub(super) fn push(&mut self, input: Input, receive_buffer: usize) {
-        if let Input::Datagram { payload, .. } = &input {
-            let bytes = payload.len() + DATAGRAM_OVERHEAD;
-            if self.datagram_bytes + bytes > receive_buffer {
-                return;
-            }
-            self.datagram_bytes += bytes;
-        }
-        self.inputs.push(input);
-    }
-}
-
-/// What the kernel counts against a receive buffer besides the payload: measured with datagrams of 400 bytes on Linux.
-const DATAGRAM_OVERHEAD: usize = 404;
 
 impl Node {
     pub(super) const fn addr(&self) -> SocketAddr {
@@ -101,7 +77,7 @@ impl Process {
             wakeup: None,
             timer: None,
             wakes: (Timestamp::ZERO, 0),
-            inbox: None,
+            processor: Processor::default(),
             view: View::default(),
             is_ending: false,
         }

@@ -23,8 +23,10 @@ pub struct NetworkOptions {
     pub stream_timeout: Duration,
     /// How long a node that leaves waits for others to acknowledge it.
     pub leave_timeout: Duration,
-    /// What a node that stands still can keep of the datagrams that arrive, in bytes.
+    /// What a node keeps of the datagrams that wait for it, in bytes as the kernel counts them.
     pub receive_buffer: usize,
+    /// How long a node is busy with each datagram and each frame; the next waits. Zero: it is never busy.
+    pub service_time: Duration,
     /// How long a signature or a verification takes.
     pub signing: Latency,
     /// Whether the transcript lists datagrams.
@@ -41,6 +43,7 @@ impl Default for NetworkOptions {
             stream_timeout: Duration::from_secs(20),
             leave_timeout: Duration::from_secs(5),
             receive_buffer: 1024 * 1024,
+            service_time: Duration::ZERO,
             signing: Latency {
                 min: Duration::from_micros(200),
                 max: Duration::from_millis(2),

@@ -21,6 +21,8 @@ pub(super) enum Occurrence {
     Input(NodeId, Input),
     /// A segment reaches one end of a connection.
     Segment(EndId, Segment),
+    /// A node may be done with what it was busy with.
+    Served(NodeId),
     /// A dial has waited long enough.
     ConnectTimeout(ConnectionId),
     /// A connection whose path is cut since this time has waited long enough.
@@ -29,7 +31,7 @@ pub(super) enum Occurrence {
     Timer(NodeId),
 }
 
-/// What a node is given. While it stands still, this waits.
+/// What a node is given. While it is busy or stands still, this waits.
 #[derive(Debug)]
 pub(super) enum Input {
     /// A datagram.
@@ -118,24 +120,13 @@ impl Network {
             Occurrence::ConnectTimeout(connection) => self.connect_timeout(connection),
             Occurrence::Input(node, input) => self.give(node, input),
             Occurrence::Segment(end, segment) => self.segment_arrived(end, segment),
+            Occurrence::Served(node) => self.served(node),
             Occurrence::StreamTimeout(connection, since) => self.stream_timeout(connection, since),
             Occurrence::Timer(node) => self.timer(node),
         }
     }
 
-    /// Hands an input to a node, or keeps it while the node stands still.
-    pub(super) fn give(&mut self, node: NodeId, input: Input) {
-        let receive_buffer = self.options.receive_buffer;
-        let Some(process) = &mut self.nodes[node.index()].process else {
-            return;
-        };
-        match &mut process.inbox {
-            Some(inbox) => inbox.push(input, receive_buffer),
-            None => self.take_in(node, input),
-        }
-    }
-
-    fn take_in(&mut self, node: NodeId, input: Input) {
+    pub(super) fn take_in(&mut self, node: NodeId, input: Input) {
         let now = self.now;
         let lives = self.nodes[node.index()].lives;
         let Some(process) = &mut self.nodes[node.index()].process else {
@@ -204,7 +195,7 @@ impl Network {
         };
         if process.timer == Some(now) {
             process.timer = None;
-            if process.inbox.is_none() {
+            if process.processor.has_time() {
                 self.wake(node);
             }
         }
@@ -237,7 +228,10 @@ impl Network {
         }
     }
 
-    fn carry_out(&mut self, node: NodeId, output: Output) {
+    pub(super) fn carry_out(&mut self, node: NodeId, output: Output) {
+        let Some(output) = self.unless_blocked(node, output) else {
+            return;
+        };
         match output {
             Output::Close(link) => self.close(node, link),
             Output::Event(event) => self.on_event(node, event),

@@ -12,6 +12,7 @@
 //! | `dissemination`, `sending` | the news on its way out; every body that leaves |
 //! | `exchange`, `push_pull` | when views are compared; how they come together |
 //! | `leave` | the farewell |
+//! | `blocking` | what goes on while nothing can be sent |
 //!
 //! Sources: SWIM (Das, Gupta, Motivala, DSN 2002); Lifeguard (Dadgar, Phillips, Currey, arXiv:1707.00788).
 //!
@@ -26,6 +27,7 @@
 
 mod apply;
 mod awareness;
+mod blocking;
 mod dissemination;
 mod exchange;
 mod leave;
@@ -53,6 +55,7 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
 use self::awareness::Awareness;
+use self::blocking::Blocking;
 use self::dissemination::Queue;
 use self::exchange::Exchanges;
 use self::leave::Farewell;
@@ -104,6 +107,7 @@ pub struct Swim {
     hearsay: BTreeMap<MemberIndex, MemberId>,
     exchanges: Exchanges,
     farewell: Option<Farewell>,
+    blocking: Blocking,
     /// The last probe number given out.
     numbers: u64,
     probe_at: Timestamp,
@@ -157,6 +161,7 @@ impl Swim {
             untold: Vec::new(),
             hearsay: BTreeMap::new(),
             farewell: None,
+            blocking: Blocking::default(),
             numbers: 0,
             probe_at: now,
             gossip_at: now,
@@ -185,14 +190,14 @@ impl Swim {
         self.advance_relays(now);
         self.advance_probes(now);
         // Before the next probe, so that a suspect is the first to hear of it.
-        if self.has_news() && self.gossip_at <= now {
+        if self.has_news() && self.gossip_at <= now && self.blocking.lets(Timer::Gossip) {
             self.gossip(now);
         }
         if self.farewell.is_none() {
-            if self.probe_at <= now {
+            if self.probe_at <= now && self.blocking.lets(Timer::ProbeInterval) {
                 self.start_probe(now);
             }
-            if self.exchanges.due() <= now {
+            if self.exchanges.due() <= now && self.blocking.lets(Timer::Sync) {
                 self.sync(now);
             }
         }
@@ -236,6 +241,7 @@ impl Swim {
         timers
             .into_iter()
             .filter_map(|(at, timer)| Some((at?, timer)))
+            .filter(|(_, timer)| !self.blocking.stops(*timer))
             .min()
     }
 

@@ -20,6 +20,9 @@ pub struct Params {
     pub broadcast_disputes: bool,
     /// The same for our own changes, and for members we admit.
     pub broadcast_updates: bool,
+    /// Begin whatever goes to a suspect with what is held against it, so that it hears of it from whoever speaks to it next
+    /// (Lifeguard's buddy system). Off, it hears of it as everyone else does. Costs an accusation a datagram.
+    pub buddy: bool,
     /// The longest datagram, header and tag included, in bytes. At least [`DATAGRAM_LEN_MIN`].
     pub datagram_len_max: usize,
     /// The longest a suspicion lasts: what an isolated accuser waits before the verdict.
@@ -91,6 +94,7 @@ impl Params {
             awareness_max: 8,
             broadcast_disputes: true,
             broadcast_updates: false,
+            buddy: true,
             datagram_len_max: 1_400,
             failure_timeout: Duration::from_secs(10),
             gossip_fanout: NonZeroUsize::new(2).expect("2 is not 0"),

@@ -30,6 +30,8 @@ pub(super) struct Probe {
     pub(super) relays: Vec<MemberIndex>,
     nacks: Vec<MemberIndex>,
     relayed: bool,
+    /// What it sends is held up; see `super::blocking`.
+    stuck: bool,
     fallback: Fallback,
     ask_at: Timestamp,
     verdict_at: Timestamp,
@@ -93,6 +95,7 @@ impl Probe {
             relays: Vec::new(),
             nacks: Vec::new(),
             relayed: false,
+            stuck: false,
             fallback: Fallback::NotAsked,
             ask_at: now + timeout,
             verdict_at: now + interval,
@@ -193,12 +196,27 @@ impl Probes {
         }
     }
 
+    /// What this probe sends is held up.
+    pub(super) fn stick(&mut self, number: u64) {
+        if let Some(at) = self.position(number) {
+            self.in_flight[at].stuck = true;
+        }
+    }
+
+    /// Nothing is held up any more. Those that were get no more time than they had.
+    pub(super) fn go_on(&mut self) {
+        for probe in self.in_flight.iter_mut().filter(|probe| probe.stuck) {
+            probe.stuck = false;
+            probe.indirect = Duration::ZERO;
+        }
+    }
+
     /// The next thing due by `now`.
     pub(super) fn step(&mut self, now: Timestamp) -> Option<Step> {
         let at = self
             .in_flight
             .iter()
-            .position(|probe| probe.deadline() <= now)?;
+            .position(|probe| !probe.stuck && probe.deadline() <= now)?;
         let probe = &self.in_flight[at];
         if probe.fallback == Fallback::NotAsked {
             return Some(Step::Ask {
@@ -224,7 +242,8 @@ impl Probes {
 
     /// When something is due.
     pub(super) fn next_timeout(&self) -> Option<Timestamp> {
-        self.in_flight.iter().map(Probe::deadline).min()
+        let moving = self.in_flight.iter().filter(|probe| !probe.stuck);
+        moving.map(Probe::deadline).min()
     }
 
     fn position(&self, number: u64) -> Option<usize> {

@@ -53,6 +53,9 @@ impl Swim {
             .start(Probe::new(now, number, target, version, spans));
         self.stats.probes_started += 1;
         self.ping(target, number);
+        if self.blocking.is_on() {
+            self.probes.stick(number);
+        }
     }
 
     /// Asks relays and concludes probes, as far as either is due.
@@ -122,6 +125,9 @@ impl Swim {
             );
         }
         self.probes.asked(now, number, relays);
+        if self.blocking.is_on() {
+            self.probes.stick(number);
+        }
         self.actions
             .push_back(Action::Fallback { to, probe: number });
     }

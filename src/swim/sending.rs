@@ -88,7 +88,10 @@ impl Swim {
     pub(super) fn tell(&mut self, index: MemberIndex) {
         if self.params.notify_suspect {
             self.send(index, &Message::Gossip);
-        } else if self.untold.len() < UNTOLD_MAX && !self.untold.contains(&index) {
+        } else if self.params.buddy
+            && self.untold.len() < UNTOLD_MAX
+            && !self.untold.contains(&index)
+        {
             self.untold.push(index);
         }
     }
@@ -149,7 +152,8 @@ impl Swim {
     fn begin(&self, to: MemberIndex, message: &Message<'_>) -> Vec<u8> {
         let mut body = Vec::with_capacity(64);
         encode_message(message, &mut body);
-        if let Some(charge) = self.charge(to) {
+        let unspoken = !self.params.buddy && self.table.member(to).state() == MemberState::Suspect;
+        if !unspoken && let Some(charge) = self.charge(to) {
             body.extend_from_slice(&charge);
         }
         body
