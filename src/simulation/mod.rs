@@ -36,6 +36,7 @@
 //! ```
 
 mod chance;
+mod events;
 mod handshake;
 mod invariants;
 mod network;
@@ -48,12 +49,17 @@ mod run;
 mod services;
 mod stream;
 mod tcp;
+mod traffic;
 mod transcript;
 mod udp;
 
-pub use invariants::Violation;
+pub use invariants::{Invariant, Violation};
 pub use network::{Network, RuleId};
 pub use node::NodeId;
 pub use options::{NetworkOptions, plain_options};
 pub use rule::{Effect, Groups, Latency, Link, Packet, Path, Protocol, Rate, Rule, Verdict};
-pub use transcript::{Change, Entry, Transcript};
+pub use traffic::{Count, Kind, Traffic};
+pub use transcript::{
+    Cause, Change, Detail, Entry, Fate, FaultId, FaultPhase, Refusal, RefusalKind, Sent,
+    Transcript, Turn,
+};

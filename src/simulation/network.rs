@@ -12,7 +12,8 @@ use super::queue::Queue;
 use super::rule::{Link, Rule};
 use super::run::Occurrence;
 use super::stream::Connections;
-use super::transcript::Transcript;
+use super::traffic::Traffic;
+use super::transcript::{FaultId, Transcript, Turn};
 use crate::member::MemberState;
 use crate::membership::{ContactPoint, Membership, Options};
 use crate::seal::Seed;
@@ -22,6 +23,14 @@ use crate::trust::Trust;
 /// A rule that is in force, to be lifted again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RuleId(u64);
+
+/// A rule in force.
+#[derive(Debug)]
+pub(super) struct Force {
+    pub(super) rule: Rule,
+    pub(super) chance: Chance,
+    fault: FaultId,
+}
 
 /// Nodes on a virtual network in virtual time. See the [module](super).
 #[derive(Debug)]
@@ -35,8 +44,9 @@ pub struct Network {
     pub(super) ids: HashMap<Box<str>, NodeId>,
     pub(super) issued: Issued,
     pub(super) links: BTreeMap<(NodeId, NodeId), Link>,
-    pub(super) rules: BTreeMap<RuleId, (Rule, Chance)>,
+    pub(super) rules: BTreeMap<RuleId, Force>,
     rules_made: u64,
+    pub(super) faults_begun: u64,
     pub(super) connections: Connections,
     pub(super) signing: Chance,
     pub(super) exporters: Chance,
@@ -44,6 +54,8 @@ pub struct Network {
     pub(super) violation: Option<Violation>,
     /// Whom the node whose turn it is has sent datagrams to.
     pub(super) recipients: Vec<NodeId>,
+    /// Whose datagram or frame the node whose turn it is has been given.
+    pub(super) teller: Option<NodeId>,
     /// How many nodes were audited.
     pub(super) audits: u64,
 }
@@ -64,12 +76,14 @@ impl Network {
             links: BTreeMap::new(),
             rules: BTreeMap::new(),
             rules_made: 0,
+            faults_begun: 0,
             connections: Connections::default(),
             signing: Chance::new(seed, "signing"),
             exporters: Chance::new(seed, "exporters"),
-            transcript: Transcript::new(seed, options.start),
+            transcript: Transcript::new(seed, options.start, options.detail),
             violation: None,
             recipients: Vec::new(),
+            teller: None,
             audits: 0,
             options,
         }
@@ -109,6 +123,7 @@ impl Network {
             contacts,
             pace: Pace::new(self.options.service_time),
             lives: 0,
+            traffic: Traffic::default(),
             process: None,
         });
         node
@@ -150,7 +165,8 @@ impl Network {
         let mut membership = Membership::new(now, held.options.clone(), seed);
         membership.join(now, &held.contacts);
         held.process = Some(Process::new(membership));
-        self.remark(Some(node), "starts");
+        let life = held.lives;
+        self.turn(node, Turn::Starts { life });
         self.settle(node);
     }
 
@@ -166,7 +182,7 @@ impl Network {
     /// Kills a process: its connections are reset, it says nothing.
     pub fn crash(&mut self, node: NodeId) {
         if self.is_running(node) {
-            self.remark(Some(node), "crashes");
+            self.turn(node, Turn::Crashes);
             self.end(node);
         }
     }
@@ -183,7 +199,7 @@ impl Network {
         let (now, deadline) = (self.now, self.now + self.options.leave_timeout);
         if let Some(process) = &mut self.nodes[node.index()].process {
             process.membership.leave(now, deadline);
-            self.remark(Some(node), "is asked to leave");
+            self.turn(node, Turn::IsAskedToLeave);
             self.settle(node);
         }
     }
@@ -195,17 +211,24 @@ impl Network {
     pub fn impose(&mut self, rule: Rule) -> RuleId {
         let id = RuleId(self.rules_made);
         self.rules_made += 1;
-        self.remark(None, &format!("from now on: {rule}"));
         let chance = Chance::new(self.seed, &format!("rule {}", id.0));
-        self.rules.insert(id, (rule, chance));
+        let fault = self.begin_fault(&rule.nodes(), &rule.to_string());
+        self.rules.insert(
+            id,
+            Force {
+                rule,
+                chance,
+                fault,
+            },
+        );
         self.cuts_changed();
         id
     }
 
     /// Takes a rule out of force. Connections that waited go on.
     pub fn lift(&mut self, rule: RuleId) {
-        if let Some((rule, _)) = self.rules.remove(&rule) {
-            self.remark(None, &format!("no longer: {rule}"));
+        if let Some(force) = self.rules.remove(&rule) {
+            self.end_fault(force.fault);
             self.cuts_changed();
         }
     }
@@ -279,6 +302,18 @@ impl Network {
                 .all(|node| self.holds_all_alive(*node, &running))
     }
 
+    /// What a node has sent and received in all its lives.
+    #[must_use]
+    pub fn traffic(&self, node: NodeId) -> &Traffic {
+        &self.nodes[node.index()].traffic
+    }
+
+    /// The first promise that was broken; the run stands still since.
+    #[must_use]
+    pub const fn violation(&self) -> Option<&Violation> {
+        self.violation.as_ref()
+    }
+
     /// What happened so far.
     #[must_use]
     pub const fn transcript(&self) -> &Transcript {
@@ -295,9 +330,5 @@ impl Network {
                 .iter()
                 .all(|subject| *subject == observer || view.holds_alive(*subject))
         })
-    }
-
-    pub(super) fn remark(&mut self, node: Option<NodeId>, text: &str) {
-        self.transcript.remark(self.now, node, text.to_owned());
     }
 }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use super::chance::Chance;
 use super::processor::{Pace, Processor};
 use super::stream::EndId;
+use super::traffic::Traffic;
 use crate::admission::LinkId;
 use crate::member::{MemberState, MemberVersion};
 use crate::membership::{ContactPoint, Membership, Options};
@@ -37,6 +38,7 @@ pub(super) struct Node {
     pub(super) udp: Chance,
     /// For its connections' segments on their way.
     pub(super) tcp: Chance,
+    pub(super) traffic: Traffic,
     pub(super) process: Option<Process>,
 }
 

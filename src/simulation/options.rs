@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::rule::{Latency, Link};
+use super::transcript::Detail;
 use crate::admission::DialBack;
 use crate::member::{MemberId, Role};
 use crate::membership::{LocalMember, Options};
@@ -29,8 +30,8 @@ pub struct NetworkOptions {
     pub service_time: Duration,
     /// How long a signature or a verification takes.
     pub signing: Latency,
-    /// Whether the transcript lists datagrams.
-    pub list_datagrams: bool,
+    /// How much the transcript writes down.
+    pub detail: Detail,
 }
 
 impl Default for NetworkOptions {
@@ -48,7 +49,7 @@ impl Default for NetworkOptions {
                 min: Duration::from_micros(200),
                 max: Duration::from_millis(2),
             },
-            list_datagrams: false,
+            detail: Detail::default(),
         }
     }
 }

@@ -16,6 +16,7 @@ use super::network::Network;
 use super::node::{NodeId, Process};
 use super::run::{Input, Occurrence};
 use super::stream::Segment;
+use super::transcript::Turn;
 use crate::membership::Output;
 use crate::time::Timestamp;
 
@@ -40,7 +41,7 @@ impl Pace {
     /// Datagrams and frames take time; what the kernel or another thread does takes none of the node's.
     fn of(self, input: &Input) -> Duration {
         match input {
-            Input::Datagram { .. } | Input::Segment(_, Segment::Frame(_)) => {
+            Input::Datagram { .. } | Input::Segment(_, Segment::Frame(..)) => {
                 self.service_time.saturating_mul(self.factor)
             }
             _ => Duration::ZERO,
@@ -113,7 +114,7 @@ impl Network {
     /// Makes a node's service time so many times as long; 1 makes it as it was. A node that is never busy is not slowed.
     pub fn slow(&mut self, node: NodeId, factor: u32) {
         self.nodes[node.index()].pace.factor = factor;
-        self.remark(Some(node), &format!("is slowed {factor} times"));
+        self.turn(node, Turn::IsSlowed { factor });
     }
 
     /// Stops a process where it stands, as SIGSTOP does: what arrives waits in its sockets, the newest datagrams are lost
@@ -122,7 +123,7 @@ impl Network {
         if let Some(processor) = self.processor(node) {
             processor.paused = true;
             processor.done_at = None;
-            self.remark(Some(node), "stands still");
+            self.turn(node, Turn::StandsStill);
         }
     }
 
@@ -137,7 +138,7 @@ impl Network {
             false => processor.inbox.len(),
         };
         let is_behind = processor.backlog > 0;
-        self.remark(Some(node), "goes on");
+        self.turn(node, Turn::GoesOn);
         match is_behind {
             true => self.serve(node),
             false => self.wake(node),
@@ -154,7 +155,7 @@ impl Network {
         process.processor.blocked = true;
         process.processor.done_at = None;
         process.membership.handle_blocked(now, true);
-        self.remark(Some(node), "blocks");
+        self.turn(node, Turn::Blocks);
         self.settle(node);
     }
 
@@ -169,7 +170,7 @@ impl Network {
         process.processor.blocked = false;
         process.membership.handle_blocked(now, false);
         let held = std::mem::take(&mut process.processor.held);
-        self.remark(Some(node), "no longer blocks");
+        self.turn(node, Turn::BlocksNoLonger);
         for output in held {
             self.carry_out(node, output);
         }
@@ -279,6 +280,7 @@ mod tests {
     fn datagram(number: u8) -> Input {
         Input::Datagram {
             from: ([10, 0, 0, number], 26_502).into(),
+            kind: super::super::Kind::Garbled,
             payload: vec![number; 96].into(),
         }
     }

@@ -193,6 +193,14 @@ impl Rule {
         }
     }
 
+    /// The nodes it touches; none if that is most of the network.
+    pub(super) fn nodes(&self) -> Vec<NodeId> {
+        match &self.path {
+            Path::Across(_) | Path::All => Vec::new(),
+            Path::OneWay { from, to } => [&from[..], to].concat(),
+        }
+    }
+
     pub(super) fn judge(&self, packet: &Packet, chance: &mut Chance) -> Verdict {
         if !self.is_about(packet.from, packet.to, packet.protocol) {
             return Verdict::Pass;

@@ -7,6 +7,8 @@ use super::invariants::Violation;
 use super::network::Network;
 use super::node::NodeId;
 use super::stream::{ConnectionId, EndId, Segment};
+use super::traffic::Kind;
+use super::transcript::Turn;
 use crate::admission::{LinkChange, LinkId};
 use crate::membership::{ContactPoint, Output};
 use crate::time::Timestamp;
@@ -37,6 +39,7 @@ pub(super) enum Input {
     /// A datagram.
     Datagram {
         from: SocketAddr,
+        kind: Kind,
         payload: Box<[u8]>,
     },
     /// A connection is gone, or never came to be.
@@ -127,42 +130,55 @@ impl Network {
     }
 
     pub(super) fn take_in(&mut self, node: NodeId, input: Input) {
-        let now = self.now;
-        let lives = self.nodes[node.index()].lives;
+        match input {
+            Input::Datagram {
+                from,
+                kind,
+                payload,
+            } => self.take_datagram(node, from, kind, &payload),
+            Input::LinkLost(end, failure) => self.link_lost(end, failure),
+            Input::Segment(end, segment) => self.take_segment(end, segment),
+            answer => self.take_answer(node, answer),
+        }
+        self.settle(node);
+        self.teller = None;
+    }
+
+    fn take_datagram(&mut self, node: NodeId, from: SocketAddr, kind: Kind, payload: &[u8]) {
+        self.received(node, kind, payload.len());
+        self.teller = self.addrs.get(&from).copied();
+        if let Some(process) = &mut self.nodes[node.index()].process {
+            // What is refused changed nothing, and the machine has counted it.
+            let _ = process.membership.handle_datagram(self.now, from, payload);
+        }
+    }
+
+    /// What the node asked its driver for; nothing, if it was an earlier life that asked.
+    fn take_answer(&mut self, node: NodeId, answer: Input) {
+        let (now, current) = (self.now, self.nodes[node.index()].lives);
         let Some(process) = &mut self.nodes[node.index()].process else {
             return;
         };
         let membership = &mut process.membership;
-        match input {
-            Input::Datagram { from, payload } => {
-                self.transcript.delivered(now, node, &payload);
-                // What is refused changed nothing, and the machine has counted it.
-                let _ = membership.handle_datagram(now, from, &payload);
-            }
-            Input::LinkLost(end, failure) => self.link_lost(end, failure),
-            Input::NobodyThere { life, link } if life == lives => {
+        match answer {
+            Input::NobodyThere { life, link } if life == current => {
                 membership.handle_link(now, link, LinkChange::Failed(Code::Unreachable));
             }
-            Input::Resolved { life, point, addrs } if life == lives => {
+            Input::Resolved { life, point, addrs } if life == current => {
                 membership.handle_resolved(now, &point, &addrs);
             }
-            Input::Segment(end, segment) => self.take_segment(end, segment),
-            Input::Signed { life, introduction } if life == lives => {
+            Input::Signed { life, introduction } if life == current => {
                 membership.handle_signed(now, *introduction);
             }
             Input::Verified {
                 life,
                 link,
                 outcome,
-            } if life == lives => {
+            } if life == current => {
                 membership.handle_verified(now, link, outcome.map(|verified| *verified));
             }
-            Input::NobodyThere { .. }
-            | Input::Resolved { .. }
-            | Input::Signed { .. }
-            | Input::Verified { .. } => {}
+            _ => {}
         }
-        self.settle(node);
     }
 
     /// Does what a node asks for, until it has nothing left to ask.
@@ -182,7 +198,7 @@ impl Network {
         self.set_timer(node);
         let process = self.nodes[node.index()].process.as_ref();
         if process.is_some_and(|process| process.is_ending) {
-            self.remark(Some(node), "stops");
+            self.turn(node, Turn::Ends);
             self.end(node);
         }
     }

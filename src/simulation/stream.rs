@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::node::NodeId;
+use super::traffic::Kind;
 use crate::admission::LinkId;
 use crate::time::Timestamp;
 use crate::wire::hello::Side;
@@ -74,11 +75,28 @@ pub(super) enum Segment {
     /// The sending end is closed, or its process is gone.
     End,
     /// One frame.
-    Frame(Vec<u8>),
+    Frame(Kind, Vec<u8>),
     /// A step of the handshake; see the module's drawing.
     Handshake(u8),
     /// The listener does not want the handshake to go on.
     Refusal(Code),
+}
+
+impl Segment {
+    pub(super) const fn kind(&self) -> Kind {
+        match self {
+            Self::Frame(kind, _) => *kind,
+            Self::End | Self::Handshake(_) | Self::Refusal(_) => Kind::Control,
+        }
+    }
+
+    /// The length, in bytes.
+    pub(super) const fn len(&self) -> usize {
+        match self {
+            Self::Frame(_, bytes) => bytes.len(),
+            Self::End | Self::Handshake(_) | Self::Refusal(_) => 0,
+        }
+    }
 }
 
 impl EndId {

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use super::network::Network;
+use super::network::{Force, Network};
 use super::node::NodeId;
 use super::rule::{Latency, Packet, Protocol, Verdict};
 use super::run::{Input, Occurrence};
 use super::stream::{ConnectionId, EndId, Phase, SYN, SYN_ACK, Segment};
+use super::traffic::Kind;
+use super::transcript::{Fate, Sent};
 use crate::admission::{LinkChange, LinkId};
 use crate::time::Timestamp;
 use crate::wire::frame::{FRAME_HEADER_LEN, Frame, FrameHeader};
@@ -20,6 +22,10 @@ const RETRANSMIT_FIRST: Duration = Duration::from_secs(1);
 /// How often a segment is lost at most: what still fails then is a matter for a cut.
 const RETRANSMITS_MAX: u32 = 6;
 
+fn frame_segment(frame: &Frame) -> Segment {
+    Segment::Frame(Kind::of_frame(frame), frame.encode())
+}
+
 // Carrying.
 impl Network {
     pub(super) fn send_frame(&mut self, node: NodeId, link: LinkId, frame: &Frame) {
@@ -28,12 +34,22 @@ impl Network {
             .and_then(|process| process.links.get(&link))
             .copied()
         {
-            self.send_segment(end.other(), Segment::Frame(frame.encode()));
+            self.send_segment(end.other(), frame_segment(frame));
         }
     }
 
-    /// Sends a segment to this end, or keeps it while the path is cut.
+    /// Sends a segment to this end.
     pub(super) fn send_segment(&mut self, to: EndId, segment: Segment) {
+        if let Some(connection) = self.connections.get(to.connection) {
+            let from = connection.end(to.other().side).node;
+            let (kind, len) = (segment.kind(), segment.len());
+            self.nodes[from.index()].traffic.count_sent(kind, len);
+            self.carry(to, segment);
+        }
+    }
+
+    /// Has a segment arrive, or keeps it while the path is cut.
+    fn carry(&mut self, to: EndId, segment: Segment) {
         let Some(connection) = self.connections.get(to.connection) else {
             return;
         };
@@ -49,26 +65,27 @@ impl Network {
         let Some(end) = self.connections.end_mut(to) else {
             return;
         };
-        match delay {
+        let arrival = delay.map(|delay| end.arrival(now, delay));
+        self.transcript.sent(Sent {
+            at: now,
+            from,
+            to: recipient,
+            kind: segment.kind(),
+            len: segment.len(),
+            fate: arrival.map_or(Fate::Waits, |at| Fate::Arrives(at.saturating_since(now))),
+        });
+        match arrival {
             None => end.wait(segment),
-            Some(delay) => {
-                let at = end.arrival(now, delay);
-                self.queue.push(at, Occurrence::Segment(to, segment));
-            }
+            Some(at) => self.queue.push(at, Occurrence::Segment(to, segment)),
         }
     }
 
     fn segment_delay(&mut self, from: NodeId, to: NodeId, segment: &Segment) -> Duration {
-        let len = if let Segment::Frame(bytes) = segment {
-            bytes.len()
-        } else {
-            0
-        };
         let packet = Packet {
             from,
             to,
             protocol: Protocol::Tcp,
-            len,
+            len: segment.len(),
         };
         let mut retransmit = match segment {
             Segment::Handshake(SYN | SYN_ACK) => RETRANSMIT_FIRST,
@@ -120,12 +137,20 @@ impl Network {
         if end.phase == Phase::Closed {
             return;
         }
+        let (node, from) = (end.node, self.peer_of(to));
+        self.received(node, segment.kind(), segment.len());
+        self.teller = from;
         match segment {
             Segment::End => self.link_lost(to, None),
-            Segment::Frame(bytes) => self.take_frame(to, &bytes),
+            Segment::Frame(_, bytes) => self.take_frame(to, &bytes),
             Segment::Handshake(step) => self.handshake(to, step),
             Segment::Refusal(code) => self.link_lost(to, Some(code)),
         }
+    }
+
+    fn peer_of(&self, end: EndId) -> Option<NodeId> {
+        let connection = self.connections.get(end.connection)?;
+        Some(connection.end(end.other().side).node)
     }
 
     fn take_frame(&mut self, to: EndId, bytes: &[u8]) {
@@ -134,7 +159,6 @@ impl Network {
             return;
         };
         let (node, link) = (end.node, end.link);
-        self.transcript.delivered(now, node, bytes);
         let (header, payload) = bytes
             .split_first_chunk::<FRAME_HEADER_LEN>()
             .expect("we encoded it");
@@ -147,7 +171,7 @@ impl Network {
                 code: Code::SecurityMismatch,
                 after_ms: 0,
             };
-            self.send_segment(to.other(), Segment::Frame(refusal.encode()));
+            self.send_segment(to.other(), frame_segment(&refusal));
             self.link_lost(to, None);
             return;
         };
@@ -178,7 +202,7 @@ impl Network {
 
     /// Whether segments cannot pass in both directions.
     pub(super) fn is_cut(&self, one: NodeId, other: NodeId) -> bool {
-        self.rules.values().any(|(rule, _)| {
+        self.rules.values().any(|Force { rule, .. }| {
             rule.cuts(one, other, Protocol::Tcp) || rule.cuts(other, one, Protocol::Tcp)
         })
     }
@@ -221,7 +245,7 @@ impl Network {
         let late = self.nodes[from.index()].tcp.latency(backoff);
         end.arrival(now, late);
         for segment in waiting {
-            self.send_segment(to, segment);
+            self.carry(to, segment);
         }
     }
 

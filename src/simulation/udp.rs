@@ -7,24 +7,28 @@ use super::network::Network;
 use super::node::NodeId;
 use super::rule::{Link, Packet, Protocol, Verdict};
 use super::run::{Input, Occurrence};
-use super::transcript::Entry;
+use super::traffic::Kind;
+use super::transcript::{Fate, Sent};
 
 impl Network {
     pub(super) fn transmit(&mut self, from: NodeId, to: SocketAddr, payload: Vec<u8>) {
-        self.check_datagram(from, to, &payload);
+        self.check_datagram(from, to, payload.len());
         let Some(&recipient) = self.addrs.get(&to) else {
             return;
         };
         let copies = self.fate(from, recipient, payload.len());
-        if self.options.list_datagrams {
-            self.transcript.push(Entry::Datagram {
-                at: self.now,
-                from,
-                to: recipient,
-                len: payload.len(),
-                copies: copies.iter().flatten().count(),
-            });
-        }
+        let kind = Kind::of_datagram(&payload);
+        self.nodes[from.index()]
+            .traffic
+            .count_sent(kind, payload.len());
+        self.transcript.sent(Sent {
+            at: self.now,
+            from,
+            to: recipient,
+            kind,
+            len: payload.len(),
+            fate: Fate::of_copies(copies),
+        });
         if !self.nodes[recipient.index()].options.local.udp {
             return;
         }
@@ -32,11 +36,18 @@ impl Network {
         for delay in copies.into_iter().flatten() {
             let input = Input::Datagram {
                 from: source,
+                kind,
                 payload: payload.clone().into_boxed_slice(),
             };
             self.queue
                 .push(self.now + delay, Occurrence::Input(recipient, input));
         }
+    }
+
+    /// Notes that a node has taken something in.
+    pub(super) fn received(&mut self, node: NodeId, kind: Kind, len: usize) {
+        self.nodes[node.index()].traffic.count_received(kind, len);
+        self.transcript.delivered(self.now, node, kind, len);
     }
 
     /// How long each copy of a datagram takes; `None` for one that does not arrive, or is not made.
@@ -68,7 +79,7 @@ impl Network {
         let mut verdicts = self
             .rules
             .values_mut()
-            .map(|(rule, chance)| rule.judge(packet, chance));
+            .map(|force| force.rule.judge(packet, &mut force.chance));
         verdicts
             .find(|verdict| *verdict != Verdict::Pass)
             .unwrap_or(Verdict::Pass)

@@ -250,11 +250,15 @@ fn shared_trust(now: Timestamp) -> Trust {
 fn one_seed_gives_one_transcript(name: &str, run: impl Fn(u64) -> Network) {
     let (one, again, other) = (run(5), run(5), run(6));
     assert_eq!(one.transcript().to_string(), again.transcript().to_string());
-    assert_ne!(one.transcript().digest(), other.transcript().digest());
-    let (lines, digest) = (one.transcript().entries().len(), one.transcript().digest());
+    assert_ne!(
+        one.transcript().trace_hash(),
+        other.transcript().trace_hash()
+    );
+    let lines = one.transcript().entries().len();
+    let hash = one.transcript().trace_hash();
     figure(
         &format!("{name} transcript of seed 5"),
-        format!("{lines} lines, digest {digest:016x}"),
+        format!("{lines} lines, trace hash {hash:016x}"),
     );
 }
 
