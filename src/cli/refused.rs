@@ -75,6 +75,38 @@ fn meaning_and_remedy(code: Code) -> (&'static str, &'static str) {
             "a certificate does not carry the name that was asked for",
             "issue it with that name",
         ),
+        C::BadCertificate => (
+            "a certificate cannot be read",
+            "look at it with `openssl x509 -text`, and have it issued anew",
+        ),
+        C::CertificateRequired => (
+            "the other side wants a certificate from whoever dials, and was shown none",
+            "let this node present the certificate of its certificateChainPath file",
+        ),
+        C::ChainTooComplex => (
+            "more certificates were sent, or more paths lead through them, than the other side looks at",
+            "leave in the chain file what belongs to this node's path",
+        ),
+        C::IdentityMismatch => (
+            "a certificate matches none of the rules of peerIdentity",
+            "add a rule for it, or issue it with a name that the rules want; the refusing side's log has both",
+        ),
+        C::NameConstraint => (
+            "a certificate's names are outside what an authority above it may issue",
+            "issue it with names within that authority's constraints",
+        ),
+        C::PathTooLong => (
+            "more authorities stand above a certificate than one of them allows",
+            "issue it from an authority that is closer to the root",
+        ),
+        C::UnknownExtension => (
+            "a certificate has a critical extension that is unknown",
+            "issue it without that extension, or with it not critical",
+        ),
+        C::WeakKey => (
+            "a certificate's key is too weak, or of a kind that cannot sign a handshake",
+            "issue it for RSA of 2048 bits, P-256, P-384, P-521 or Ed25519",
+        ),
         C::CertificateRejected => (
             "the other side does not accept this node's certificate",
             "look at the other side's log, which says why",

@@ -291,8 +291,12 @@ impl Driver {
                     Ok(secured) => self.open(id, (addr, Side::Dialer), secured, None),
                     Err(error) => {
                         log::dial_failed(addr, &error);
+                        let code = error.code;
                         self.feed(|core, now| {
-                            core.handle_link(now, id, LinkChange::Failed(error.code))
+                            if !matches!(code, Code::HandshakeTimeout | Code::Unreachable) {
+                                core.handle_refused(now, addr, code);
+                            }
+                            core.handle_link(now, id, LinkChange::Failed(code));
                         });
                     }
                 }
@@ -320,7 +324,9 @@ impl Driver {
         secured: Secured,
         place: Option<Place>,
     ) {
-        let Secured { stream, channel } = secured;
+        let Secured {
+            stream, channel, ..
+        } = secured;
         let (handle, task) = link::open(stream, id, self.link_report.clone());
         self.tasks.spawn(task);
         self.links.insert(id, Link { handle, place });

@@ -7,7 +7,7 @@ use crate::admission::DialBack;
 use crate::config::{self, Config};
 use crate::swim::Params;
 use crate::transport::tcp::SocketOptions;
-use crate::trust::{SystemRoots, TrustOptions};
+use crate::trust::{ClientAuth, SystemRoots, TrustOptions};
 
 impl From<&Config> for NodeConfig {
     fn from(config: &Config) -> Self {
@@ -64,6 +64,7 @@ fn trust_options(tls: &config::Tls, contact_hosts: Vec<String>) -> TrustOptions 
             config::SystemRoots::True => SystemRoots::On,
         },
         contact_hosts,
+        client_auth: ClientAuth::None,
     }
 }
 

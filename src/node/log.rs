@@ -24,12 +24,12 @@ impl fmt::Display for Chain<'_> {
     }
 }
 
-/// Logs why no link could be opened. That nobody answers is the core's to tell, once.
+/// Logs what the socket or TLS said of a dial that came to nothing. That nobody answers, or who was refused, the core tells.
 pub(super) fn dial_failed(addr: SocketAddr, error: &LinkError) {
     let chain = Chain(error);
     match error.code {
         Code::Unreachable => tracing::debug!(%addr, error = %chain, "cannot open a link"),
-        _ => tracing::warn!(%addr, error = %chain, "cannot open a link"),
+        _ => tracing::info!(%addr, error = %chain, "cannot open a link"),
     }
 }
 

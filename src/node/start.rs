@@ -40,10 +40,7 @@ pub(super) async fn start(config: NodeConfig) -> Result<Node, StartError> {
         options: config.sockets,
         security: trust
             .as_ref()
-            .map_or(Security::Plain, |trust| Security::Tls {
-                server: trust.server_config(),
-                client: trust.client_config(),
-            }),
+            .map_or(Security::Plain, |trust| Security::Tls(trust.clone())),
         deadline: config.handshake_timeout,
     };
     let slack = config.membership.probe_interval / 4;

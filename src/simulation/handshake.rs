@@ -12,6 +12,7 @@ use crate::admission::{LinkChange, LinkId, Opened};
 
 use crate::transport::tls::certificate_code;
 use crate::trust::PeerRole;
+use crate::wire::frame::Frame;
 use crate::wire::hello::{Channel, Side};
 use crate::wire::refusal::Code;
 
@@ -87,7 +88,7 @@ impl Network {
         self.shut(listener);
     }
 
-    /// The dialer judges the certificate it was shown.
+    /// The dialer judges the certificate it was shown; one that does not pass it refuses once the handshake is complete.
     fn finish_tls(&mut self, end: EndId) {
         let Some(connection) = self.connections.get(end.connection) else {
             return;
@@ -105,7 +106,13 @@ impl Network {
                 self.send_segment(end.other(), Segment::Handshake(FINISHED));
                 self.opened(end);
             }
-            Err(error) => self.link_lost(end, Some(certificate_code(&error))),
+            Err(error) => {
+                let code = certificate_code(&error);
+                let refused = Frame::Refused { code, after_ms: 0 }.encode();
+                self.send_segment(end.other(), Segment::Handshake(FINISHED));
+                self.send_segment(end.other(), Segment::Frame(refused));
+                self.link_lost(end, Some(code));
+            }
         }
     }
 

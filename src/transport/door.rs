@@ -9,11 +9,11 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::TlsStream;
 
 use super::sniff::{self, Spoken};
 use super::tcp::{self, SocketOptions};
 use super::{LinkError, Security, tls};
+use crate::trust::VerifiedPeer;
 use crate::wire::hello::Channel;
 use crate::wire::refusal::Code;
 
@@ -23,6 +23,9 @@ pub struct Secured {
     pub stream: Stream,
     /// What is known of it.
     pub channel: Channel,
+    /// Whose certificate TLS has seen at the other end: that of whoever was dialled, always; that of whoever dials, where
+    /// it was asked for and shown.
+    pub peer: Option<Box<VerifiedPeer>>,
 }
 
 /// The bytes of a secured connection: a [`TcpStream`], or TLS over one.
@@ -48,12 +51,11 @@ pub async fn answer(
         .await
         .map_err(|_| Some(Code::HandshakeTimeout.into()))?;
     match (spoken.map_err(|error| Some(unreachable(error)))?, security) {
-        (Spoken::Tls, Security::Tls { server, .. }) => {
-            let handshake = tls::accept(stream, server.clone());
-            within(deadline, handshake).await.map_err(Some)
-        }
+        (Spoken::Tls, Security::Tls(trust)) => within(deadline, tls::accept(stream, trust))
+            .await
+            .map_err(Some),
         (Spoken::Frames, Security::Plain) => Ok(Secured::plain(stream)),
-        (Spoken::Frames, Security::Tls { .. }) => {
+        (Spoken::Frames, Security::Tls(_)) => {
             let refused = timeout(deadline, sniff::refuse_plaintext(stream)).await;
             let code = refused
                 .map_err(|_| Some(Code::HandshakeTimeout.into()))?
@@ -87,10 +89,7 @@ pub async fn dial(
         .map_err(unreachable)?;
     match security {
         Security::Plain => Ok(Secured::plain(stream)),
-        Security::Tls { client, .. } => {
-            let handshake = tls::connect(stream, addr.ip(), client.clone());
-            within(deadline, handshake).await
-        }
+        Security::Tls(trust) => within(deadline, tls::connect(stream, addr.ip(), trust)).await,
     }
 }
 
@@ -99,21 +98,17 @@ impl Secured {
         Self {
             stream: Box::new(stream),
             channel: Channel::Plain,
+            peer: None,
         }
     }
 }
 
 async fn within(
     deadline: Duration,
-    handshake: impl Future<Output = Result<(TlsStream<TcpStream>, Channel), LinkError>>,
+    handshake: impl Future<Output = Result<Secured, LinkError>>,
 ) -> Result<Secured, LinkError> {
-    let (stream, channel) = timeout(deadline, handshake)
-        .await
-        .map_err(|_| Code::HandshakeTimeout)??;
-    Ok(Secured {
-        stream: Box::new(stream),
-        channel,
-    })
+    let secured = timeout(deadline, handshake).await;
+    secured.unwrap_or_else(|_| Err(Code::HandshakeTimeout.into()))
 }
 
 fn unreachable(error: io::Error) -> LinkError {

@@ -26,13 +26,12 @@ pub mod udp;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::{ClientConfig, ServerConfig};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::timeout;
 
+use crate::trust::Trust;
 use crate::wire::refusal::Code;
 
 /// How long a refused peer's last bytes are waited for, so that it can read the refusal: closing a socket with unread
@@ -46,13 +45,8 @@ pub const DRAIN_LEN_MAX: u64 = 64 * 1024;
 pub enum Security {
     /// Plaintext.
     Plain,
-    /// TLS 1.3.
-    Tls {
-        /// For connections accepted.
-        server: Arc<ServerConfig>,
-        /// For connections dialled.
-        client: Arc<ClientConfig>,
-    },
+    /// TLS 1.3, with these certificates.
+    Tls(Trust),
 }
 
 /// Why a connection did not come about, or ended. The peer learns the code at most; the source is for our own log.

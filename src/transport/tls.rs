@@ -1,20 +1,32 @@
 //! The two TLS handshakes, and which [`Code`] an error of theirs is.
 //!
-//! Who may speak is not decided here: the verifiers inside the configurations are `trust`'s. What is learned about the
-//! other end is its [`Channel`]: the exporter value that proofs are bound to, and the certificate it showed.
+//! Who may speak is not decided here: the rules are `trust`'s. What is learned about the other end is its [`Channel`]: the
+//! exporter value that proofs are bound to, and the certificate it showed.
+//!
+//! **How a refused end learns why** (P8). TLS alerts are coarser than our codes, so a certificate that does not pass lets
+//! the handshake end and is refused by a `Refused` frame, which is all that is ever written to that connection and
+//! nothing is read from it. Alerts remain for what TLS itself must end:
+//!
+//! | alert | code |
+//! |---|---|
+//! | `decrypt_error`: the signature was not made with the certificate's key | `BadSignature` |
+//! | `bad_certificate`: bytes that are no certificate | `BadCertificate` |
+//! | `certificate_required`: a client showed none | `CertificateRequired` |
+//! | `no_application_protocol` | `ProtocolMismatch` |
 
 use std::io;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{AlertDescription, ClientConfig, CommonState, ConnectionCommon, ServerConfig};
+use rustls::{AlertDescription, CertificateError, CommonState, ConnectionCommon};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 
+use super::door::Secured;
 use super::{LinkError, drain};
-use crate::trust::{ALPN, VerifyError};
+use crate::trust::{ALPN, Trust, Verdict, VerifyError};
+use crate::wire::frame::Frame;
 use crate::wire::hash::sha256;
 pub use crate::wire::hello::Channel;
 use crate::wire::refusal::Code;
@@ -26,14 +38,12 @@ pub const EXPORTER_LABEL: &[u8] = b"EXPORTER-phalanx-hello-v1";
 ///
 /// # Errors
 ///
-/// [`LinkError`], once the peer had the time to read our alert.
-pub async fn accept(
-    stream: TcpStream,
-    config: Arc<ServerConfig>,
-) -> Result<(TlsStream<TcpStream>, Channel), LinkError> {
+/// [`LinkError`], once the peer had the time to read why.
+pub async fn accept(stream: TcpStream, trust: &Trust) -> Result<Secured, LinkError> {
+    let (config, verdict) = trust.accepting();
     let accepted = TlsAcceptor::from(config).accept(stream).into_fallible();
     match accepted.await {
-        Ok(stream) => finish(stream.into()),
+        Ok(stream) => finish(stream.into(), &verdict).await,
         Err((error, stream)) => Err(give_up(stream, listener_code(&error), error).await),
     }
 }
@@ -43,18 +53,15 @@ pub async fn accept(
 ///
 /// # Errors
 ///
-/// [`LinkError`], once the peer had the time to read our alert.
-pub async fn connect(
-    stream: TcpStream,
-    peer: IpAddr,
-    config: Arc<ClientConfig>,
-) -> Result<(TlsStream<TcpStream>, Channel), LinkError> {
+/// [`LinkError`], once the peer had the time to read why.
+pub async fn connect(stream: TcpStream, peer: IpAddr, trust: &Trust) -> Result<Secured, LinkError> {
+    let (config, verdict) = trust.dialling();
     let name = ServerName::IpAddress(peer.into());
     let connected = TlsConnector::from(config)
         .connect(name, stream)
         .into_fallible();
     match connected.await {
-        Ok(stream) => finish(stream.into()),
+        Ok(stream) => finish(stream.into(), &verdict).await,
         Err((error, stream)) => Err(give_up(stream, dialer_code(&error), error).await),
     }
 }
@@ -63,15 +70,23 @@ pub async fn connect(
 #[must_use]
 pub const fn certificate_code(error: &VerifyError) -> Code {
     match error {
+        VerifyError::BadCertificate { .. } => Code::BadCertificate,
         VerifyError::BadSignature { .. } | VerifyError::BadStatement { .. } => Code::BadSignature,
         VerifyError::Expired { .. } => Code::CertificateExpired,
+        VerifyError::NameConstraint { .. } => Code::NameConstraint,
         VerifyError::NameMismatch { .. } => Code::NameMismatch,
+        VerifyError::NoCertificate => Code::CertificateRequired,
         VerifyError::NotACa { .. } => Code::NotACa,
         VerifyError::NotForHandshake { .. } | VerifyError::WrongUsage { .. } => Code::WrongUsage,
         VerifyError::NotYetValid { .. } => Code::CertificateNotYetValid,
+        VerifyError::PathLength { .. } => Code::PathTooLong,
+        VerifyError::TooComplex { .. } | VerifyError::TooManyCertificates { .. } => {
+            Code::ChainTooComplex
+        }
+        VerifyError::UnknownCriticalExtension { .. } => Code::UnknownExtension,
         VerifyError::UnknownIssuer { .. } => Code::UnknownIssuer,
+        VerifyError::WeakKey { .. } => Code::WeakKey,
         VerifyError::WeakSignature { .. } => Code::WeakSignature,
-        _ => Code::CertificateRejected,
     }
 }
 
@@ -81,12 +96,36 @@ pub fn established_code(error: &io::Error) -> Option<Code> {
     tls_error(error).map(|_| listener_code(error))
 }
 
-fn finish(stream: TlsStream<TcpStream>) -> Result<(TlsStream<TcpStream>, Channel), LinkError> {
+/// The handshake is complete. Now the verdict counts: without a good one, no [`Secured`].
+async fn finish(stream: TlsStream<TcpStream>, verdict: &Verdict) -> Result<Secured, LinkError> {
     let channel = match &stream {
         TlsStream::Client(stream) => channel(stream.get_ref().1),
         TlsStream::Server(stream) => channel(stream.get_ref().1),
+    }?;
+    let peer = match (verdict.get(), &stream) {
+        (Some(Ok(peer)), _) => Some(Box::new(peer)),
+        (None, TlsStream::Server(_)) => None,
+        (Some(Err(error)), _) => return Err(refuse(stream, error).await),
+        (None, TlsStream::Client(_)) => {
+            return Err(refuse(stream, VerifyError::NoCertificate).await);
+        }
     };
-    Ok((stream, channel?))
+    Ok(Secured {
+        stream: Box::new(stream),
+        channel,
+        peer,
+    })
+}
+
+/// Tells the peer the code, and nothing else.
+async fn refuse(mut stream: TlsStream<TcpStream>, error: VerifyError) -> LinkError {
+    let code = certificate_code(&error);
+    let refused = Frame::Refused { code, after_ms: 0 }.encode();
+    let error = io::Error::new(io::ErrorKind::InvalidData, error);
+    if let Err(lost) = stream.write_all(&refused).await {
+        tracing::debug!(%code, error = %lost, "the peer was gone before it could be told");
+    }
+    give_up(stream, code, error).await
 }
 
 /// rustls lets a peer pass that offers no application protocol; we do not.
@@ -111,7 +150,7 @@ fn leaf_hash(state: &CommonState) -> Option<[u8; 32]> {
     Some(sha256(leaf))
 }
 
-/// Lets the peer read our alert, which tokio-rustls has sent.
+/// Lets the peer read our last word: an alert, which tokio-rustls has sent, or a refusal. Shutting down flushes it.
 async fn give_up(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     code: Code,
@@ -138,28 +177,32 @@ fn dialer_code(error: &io::Error) -> Code {
 }
 
 fn listener_code(error: &io::Error) -> Code {
-    if let Some(error) = VerifyError::from_io(error) {
-        return certificate_code(error);
-    }
     match tls_error(error) {
         Some(rustls::Error::AlertReceived(alert)) => alert_code(*alert),
+        Some(rustls::Error::InvalidCertificate(CertificateError::BadEncoding)) => {
+            Code::BadCertificate
+        }
+        Some(rustls::Error::InvalidCertificate(CertificateError::BadSignature)) => {
+            Code::BadSignature
+        }
         Some(rustls::Error::InvalidCertificate(_)) => Code::CertificateRejected,
+        Some(rustls::Error::NoCertificatesPresented) => Code::CertificateRequired,
         Some(rustls::Error::NoApplicationProtocol) => Code::ProtocolMismatch,
         _ => Code::HandshakeFailed,
     }
 }
 
-/// What the peer's alert says of our certificate. Alerts are coarser than codes; the peer's own log knows more.
+/// What the peer's alert says. Our own kind sends those of the module's table alone.
 fn alert_code(alert: AlertDescription) -> Code {
     match alert {
+        AlertDescription::BadCertificate => Code::BadCertificate,
         AlertDescription::CertificateExpired => Code::CertificateExpired,
         AlertDescription::DecryptError => Code::BadSignature,
         AlertDescription::NoApplicationProtocol => Code::ProtocolMismatch,
         AlertDescription::UnknownCA => Code::UnknownIssuer,
         AlertDescription::UnsupportedCertificate => Code::WrongUsage,
+        AlertDescription::CertificateRequired => Code::CertificateRequired,
         AlertDescription::AccessDenied
-        | AlertDescription::BadCertificate
-        | AlertDescription::CertificateRequired
         | AlertDescription::CertificateRevoked
         | AlertDescription::CertificateUnknown => Code::CertificateRejected,
         _ => Code::HandshakeFailed,
@@ -179,7 +222,7 @@ mod tests {
     #[test]
     fn tls_errors_map_to_codes() {
         use rustls::Error::AlertReceived;
-        let rows: [(rustls::Error, Code, Code); 7] = [
+        let rows: [(rustls::Error, Code, Code); 11] = [
             (
                 AlertReceived(AlertDescription::UnexpectedMessage),
                 Code::SecurityMismatch,
@@ -201,9 +244,29 @@ mod tests {
                 Code::CertificateExpired,
             ),
             (
-                VerifyError::NoCertificate.into(),
-                Code::CertificateRejected,
-                Code::CertificateRejected,
+                rustls::Error::NoCertificatesPresented,
+                Code::CertificateRequired,
+                Code::CertificateRequired,
+            ),
+            (
+                AlertReceived(AlertDescription::CertificateRequired),
+                Code::CertificateRequired,
+                Code::CertificateRequired,
+            ),
+            (
+                CertificateError::BadSignature.into(),
+                Code::BadSignature,
+                Code::BadSignature,
+            ),
+            (
+                AlertReceived(AlertDescription::DecryptError),
+                Code::BadSignature,
+                Code::BadSignature,
+            ),
+            (
+                AlertReceived(AlertDescription::BadCertificate),
+                Code::BadCertificate,
+                Code::BadCertificate,
             ),
             (
                 AlertReceived(AlertDescription::NoApplicationProtocol),

@@ -96,7 +96,8 @@ fn belongs_to(key: &dyn SigningKey, certificate: &Certificate) -> bool {
 /// authority is left out: a peer that believes it holds it.
 fn real_path(chain: &[Certificate], now: Timestamp) -> Vec<CertificateDer<'static>> {
     let mut path = vec![&chain[0]];
-    while path.len() <= INTERMEDIATES_MAX {
+    // One more than peers follow, so that they call it too long and not its issuer unknown.
+    while path.len() <= INTERMEDIATES_MAX + 1 {
         let child = path[path.len() - 1];
         let signers = chain.iter().filter(|candidate| {
             candidate.subject() == child.issuer()

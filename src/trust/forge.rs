@@ -216,7 +216,7 @@ pub(super) fn load(chain: &str, key: &str) -> Result<(Trust, Vec<TrustWarning>),
     let pem = TrustPem {
         certificate_chain: chain.as_bytes(),
         private_key: key.as_bytes(),
-        trusted_certificates: None,
+        ..TrustPem::default()
     };
     Trust::from_pem(&pem, NOW)
 }

@@ -32,6 +32,7 @@ mod system_roots;
 mod tests;
 mod tls;
 mod truststore;
+mod verdict;
 mod verified_peer;
 mod verify;
 mod verify_error;
@@ -52,8 +53,9 @@ pub use introduction::{SignError, Signature, VerifiedIntroduction};
 pub use load::{LoadError, LoadProblem, Material};
 pub use pem::PemError;
 pub use system_roots::SystemRoots;
-pub use tls::{ALPN, PeerVerifier};
+pub use tls::ALPN;
 pub use truststore::AnchorOrigin;
+pub use verdict::Verdict;
 pub use verified_peer::{MatchedAnchor, VerifiedPeer};
 pub use verify_error::{NotACa, PeerRole, VerifyError};
 pub use warning::TrustWarning;
@@ -61,6 +63,7 @@ pub use warning::TrustWarning;
 use credentials::Credentials;
 use load::Input;
 use system_roots::Decision;
+use tls::{ClientVerifier, PeerVerifier};
 use truststore::Truststore;
 
 use crate::time::Timestamp;
@@ -79,6 +82,21 @@ pub struct TrustOptions {
     pub system_roots: SystemRoots,
     /// The hosts of the configured contact points, without ports: the only names for which a system root's word counts.
     pub contact_hosts: Vec<String>,
+    /// Whether the dialing end shows a certificate in TLS as well.
+    pub client_auth: ClientAuth,
+}
+
+/// Whether a listener asks the dialing end for a certificate in TLS. The dialing end is proven by its introduction in any
+/// case; a certificate in TLS refuses strangers one step earlier.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ClientAuth {
+    /// It does not ask.
+    #[default]
+    None,
+    /// It asks; whoever shows none goes on, whoever shows one must pass.
+    Optional,
+    /// It asks, and lets nobody go on without one.
+    Required,
 }
 
 /// The same as [`TrustOptions`], as bytes: from a secret manager, say.
@@ -90,6 +108,8 @@ pub struct TrustPem<'a> {
     pub private_key: &'a [u8],
     /// See [`TrustOptions::trusted_certificates`].
     pub trusted_certificates: Option<&'a [u8]>,
+    /// See [`TrustOptions::client_auth`].
+    pub client_auth: ClientAuth,
 }
 
 /// A node's credentials and truststore, checked together; cheap to clone, never changed.
@@ -103,9 +123,7 @@ pub struct Trust {
 struct Shared {
     credentials: Credentials,
     truststore: Arc<Truststore>,
-    verifier: Arc<PeerVerifier>,
-    server_config: Arc<ServerConfig>,
-    client_config: Arc<ClientConfig>,
+    client_auth: ClientAuth,
 }
 
 impl Trust {
@@ -127,7 +145,7 @@ impl Trust {
                 None => None,
             },
         };
-        Self::new(&inputs, &options.system_roots, &options.contact_hosts, now)
+        Self::new(&inputs, options, now)
     }
 
     /// The same from bytes; system roots take no part.
@@ -145,13 +163,17 @@ impl Trust {
             key: Input::from_bytes(Material::PrivateKey, pem.private_key),
             trusted: trusted.map(|bytes| Input::from_bytes(Material::TrustedCertificates, bytes)),
         };
-        Self::new(&inputs, &SystemRoots::Off, &[], now)
+        let options = TrustOptions {
+            system_roots: SystemRoots::Off,
+            client_auth: pem.client_auth,
+            ..TrustOptions::default()
+        };
+        Self::new(&inputs, &options, now)
     }
 
     fn new(
         inputs: &Inputs,
-        system_roots: &SystemRoots,
-        contact_hosts: &[String],
+        options: &TrustOptions,
         now: Timestamp,
     ) -> Result<(Self, Vec<TrustWarning>), LoadError> {
         let chain = inputs.chain.certificates()?;
@@ -163,10 +185,10 @@ impl Trust {
             .transpose()?;
         let mut warnings = Vec::new();
         let roots = Decision {
-            option: system_roots,
+            option: &options.system_roots,
             chain: &chain,
             has_trusted_certificates: trusted.is_some(),
-            contact_hosts,
+            contact_hosts: &options.contact_hosts,
         }
         .load(&mut warnings)?;
         let mut truststore = Truststore::new(roots.contact_hosts);
@@ -177,23 +199,12 @@ impl Trust {
         );
         truststore.add(roots.certificates, AnchorOrigin::SystemRoots);
         warnings.extend(warning::of_dates(&credentials, &truststore, now));
-        Ok((Self::from_parts(credentials, truststore), warnings))
-    }
-
-    fn from_parts(credentials: Credentials, truststore: Truststore) -> Self {
-        let truststore = Arc::new(truststore);
-        let verifier = Arc::new(PeerVerifier::new(truststore.clone()));
-        let server_config = Arc::new(tls::server_config(&credentials, None));
-        let client_config = Arc::new(tls::client_config(&credentials, verifier.clone()));
-        Self {
-            shared: Arc::new(Shared {
-                credentials,
-                truststore,
-                verifier,
-                server_config,
-                client_config,
-            }),
-        }
+        let shared = Arc::new(Shared {
+            credentials,
+            truststore: Arc::new(truststore),
+            client_auth: options.client_auth,
+        });
+        Ok((Self { shared }, warnings))
     }
 
     /// SHA-256 of the node's own certificate.
@@ -227,26 +238,40 @@ impl Trust {
         self.shared.truststore.anchors().len()
     }
 
-    /// TLS 1.3 as a server that presents [`Trust::chain`] and asks for no client certificate.
+    /// TLS 1.3 for one connection accepted: presents [`Trust::chain`], and asks for a client certificate as
+    /// [`TrustOptions::client_auth`] says. Look at the verdict as soon as the handshake is complete: it does not fail for a
+    /// certificate that is refused.
     #[must_use]
-    pub fn server_config(&self) -> Arc<ServerConfig> {
-        self.shared.server_config.clone()
+    pub fn accepting(&self) -> (Arc<ServerConfig>, Verdict) {
+        let (verifier, verdict) = self.verifier();
+        let client_verifier = match self.shared.client_auth {
+            ClientAuth::None => None,
+            asked => Some(ClientVerifier {
+                verifier,
+                is_required: asked == ClientAuth::Required,
+            }),
+        };
+        let config = tls::server_config(&self.shared.credentials, client_verifier);
+        (Arc::new(config), verdict)
     }
 
-    /// TLS 1.3 as a server that demands a client certificate and verifies it in that role.
+    /// TLS 1.3 for one connection dialled: judges the server, and presents [`Trust::chain`] if it is asked to. Any server
+    /// name will do: it is neither sent nor checked. Look at the verdict as soon as the handshake is complete: it does not
+    /// fail for a certificate that is refused.
     #[must_use]
-    pub fn mutual_server_config(&self) -> Arc<ServerConfig> {
-        Arc::new(tls::server_config(
-            &self.shared.credentials,
-            Some(self.shared.verifier.clone()),
-        ))
+    pub fn dialling(&self) -> (Arc<ClientConfig>, Verdict) {
+        let (verifier, verdict) = self.verifier();
+        let config = tls::client_config(&self.shared.credentials, verifier);
+        (Arc::new(config), verdict)
     }
 
-    /// TLS 1.3 as a client that verifies the server, and presents [`Trust::chain`] if it is asked to. Any server name will
-    /// do for a connection: it is neither sent nor checked.
-    #[must_use]
-    pub fn client_config(&self) -> Arc<ClientConfig> {
-        self.shared.client_config.clone()
+    fn verifier(&self) -> (PeerVerifier, Verdict) {
+        let verdict = Verdict::default();
+        let verifier = PeerVerifier {
+            truststore: Arc::clone(&self.shared.truststore),
+            verdict: verdict.clone(),
+        };
+        (verifier, verdict)
     }
 
     /// Verifies the certificates a peer presented, its own first.

@@ -2,7 +2,7 @@
 //!
 //! Resumption would skip the verifier (a ticket outlives a change of trust), so there are no tickets and no session
 //! cache. The own certificate comes from a resolver, because rustls' usual way parses it with webpki, which refuses
-//! version 1.
+//! version 1. Each connection has a configuration of its own, because each has a [`Verdict`] of its own.
 
 use std::sync::Arc;
 
@@ -15,76 +15,62 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::sign::SingleCertAndKey;
 use rustls::version::TLS13;
 use rustls::{
-    ClientConfig, DigitallySignedStruct, DistinguishedName, PeerIncompatible, ServerConfig,
-    SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, PeerIncompatible,
+    ServerConfig, SignatureScheme,
 };
 
 use super::certificate::Certificate;
 use super::credentials::Credentials;
 use super::signature::{algorithms, provider};
 use super::truststore::Truststore;
+use super::verdict::Verdict;
 use super::verify::verify;
-use super::verify_error::{PeerRole, VerifyError};
+use super::verify_error::PeerRole;
 use crate::time::Timestamp;
 
 /// The application protocol (RFC 7301) that both ends of a cluster connection must have agreed on. rustls lets a
 /// handshake pass in which the peer offered none, so whoever completes one checks `alpn_protocol()` against this.
 pub const ALPN: &[u8] = b"phalanx/1";
 
-/// Our rules as rustls calls them, for the certificates of servers and of clients.
+/// Our rules as rustls calls them, for the certificates that one connection shows, whichever end shows them.
 #[derive(Debug)]
-pub struct PeerVerifier {
-    truststore: Arc<Truststore>,
+pub(super) struct PeerVerifier {
+    pub(super) truststore: Arc<Truststore>,
+    pub(super) verdict: Verdict,
 }
 
 impl PeerVerifier {
-    pub(super) const fn new(truststore: Arc<Truststore>) -> Self {
-        Self { truststore }
-    }
-
-    fn verify(
+    /// Keeps the verdict; the handshake goes on whatever it is. See [`super::verdict`].
+    fn judge(
         &self,
         end_entity: &CertificateDer<'_>,
         others: &[CertificateDer<'_>],
         role: PeerRole,
         now: UnixTime,
-    ) -> Result<(), rustls::Error> {
+    ) {
         let chain: Vec<CertificateDer<'_>> =
             [end_entity].into_iter().chain(others).cloned().collect();
-        verify(
-            &self.truststore,
-            &chain,
-            role,
-            Timestamp::from_secs(now.as_secs()),
-        )?;
-        Ok(())
+        let now = Timestamp::from_secs(now.as_secs());
+        let verified = verify(&self.truststore, &chain, role, now);
+        self.verdict.set(verified.map(|verified| verified.peer));
     }
 }
 
-/// Checks a handshake's signature with the key of a certificate, of version 1 too.
+/// Checks a handshake's signature with the key of a certificate, of version 1 too. This one ends the handshake (RFC 8446
+/// §4.4.3): behind it nobody could say who has the certificate's key.
 fn verify_handshake(
     message: &[u8],
     certificate: &CertificateDer<'_>,
     signed: &DigitallySignedStruct,
 ) -> Result<HandshakeSignatureValid, rustls::Error> {
     let certificate =
-        Certificate::from_der(certificate).map_err(|problem| VerifyError::BadCertificate {
-            position: 1,
-            problem,
-        })?;
-    verify_tls13_signature_with_raw_key(message, certificate.spki(), signed, &algorithms()).map_err(
-        |_| {
-            VerifyError::BadStatement {
-                subject: certificate.subject().to_string(),
-            }
-            .into()
-        },
-    )
+        Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
+    verify_tls13_signature_with_raw_key(message, certificate.spki(), signed, &algorithms())
+        .map_err(|_| CertificateError::BadSignature.into())
 }
 
 impl ServerCertVerifier for PeerVerifier {
-    /// The name that was dialed is not looked at: by default no host name is checked, and where system roots take part the
-    /// names asked for are those of our contact points, not the one a joiner advertises.
+    /// The name is an address, for rustls to have one; who should answer there the dialer knows better.
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -93,7 +79,7 @@ impl ServerCertVerifier for PeerVerifier {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        self.verify(end_entity, intermediates, PeerRole::Server, now)?;
+        self.judge(end_entity, intermediates, PeerRole::Server, now);
         Ok(ServerCertVerified::assertion())
     }
 
@@ -120,7 +106,19 @@ impl ServerCertVerifier for PeerVerifier {
     }
 }
 
-impl ClientCertVerifier for PeerVerifier {
+/// The same for a listener's end, where showing no certificate may be an answer.
+#[derive(Debug)]
+pub(super) struct ClientVerifier {
+    pub(super) verifier: PeerVerifier,
+    /// Without a certificate the handshake fails, with the alert `certificate_required`.
+    pub(super) is_required: bool,
+}
+
+impl ClientCertVerifier for ClientVerifier {
+    fn client_auth_mandatory(&self) -> bool {
+        self.is_required
+    }
+
     /// None: where all names in a cluster are the same, a hint tells a client nothing.
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
@@ -132,7 +130,8 @@ impl ClientCertVerifier for PeerVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
-        self.verify(end_entity, intermediates, PeerRole::Client, now)?;
+        self.verifier
+            .judge(end_entity, intermediates, PeerRole::Client, now);
         Ok(ClientCertVerified::assertion())
     }
 
@@ -162,13 +161,13 @@ impl ClientCertVerifier for PeerVerifier {
 /// A server's configuration that asks for client certificates as `client_verifier` says, or not at all.
 pub(super) fn server_config(
     credentials: &Credentials,
-    client_verifier: Option<Arc<dyn ClientCertVerifier>>,
+    client_verifier: Option<ClientVerifier>,
 ) -> ServerConfig {
     let builder = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13])
         .expect("the provider has TLS 1.3 cipher suites and key exchanges");
     let builder = match client_verifier {
-        Some(verifier) => builder.with_client_cert_verifier(verifier),
+        Some(verifier) => builder.with_client_cert_verifier(Arc::new(verifier)),
         None => builder.with_no_client_auth(),
     };
     let mut config =
@@ -181,15 +180,12 @@ pub(super) fn server_config(
 }
 
 /// A client's configuration that presents the node's certificate if asked to.
-pub(super) fn client_config(
-    credentials: &Credentials,
-    verifier: Arc<PeerVerifier>,
-) -> ClientConfig {
+pub(super) fn client_config(credentials: &Credentials, verifier: PeerVerifier) -> ClientConfig {
     let mut config = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13])
         .expect("the provider has TLS 1.3 cipher suites and key exchanges")
         .dangerous()
-        .with_custom_certificate_verifier(verifier)
+        .with_custom_certificate_verifier(Arc::new(verifier))
         .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(credentials.certified())));
     config.alpn_protocols = vec![ALPN.to_vec()];
     config.resumption = Resumption::disabled();

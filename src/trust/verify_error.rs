@@ -228,31 +228,6 @@ impl VerifyError {
             Self::WrongUsage { .. } => "wrong-usage",
         }
     }
-
-    /// The cause inside a failed handshake of a [`super::Trust`] configuration, if our own checks caused it.
-    #[must_use]
-    pub fn from_handshake(error: &rustls::Error) -> Option<&Self> {
-        match error {
-            rustls::Error::InvalidCertificate(rustls::CertificateError::Other(other)) => {
-                other.0.downcast_ref()
-            }
-            _ => None,
-        }
-    }
-
-    /// The same, where the handshake's failure came as an I/O error, as tokio-rustls reports it.
-    #[must_use]
-    pub fn from_io(error: &std::io::Error) -> Option<&Self> {
-        Self::from_handshake(error.get_ref()?.downcast_ref()?)
-    }
-}
-
-impl From<VerifyError> for rustls::Error {
-    /// The peer is sent the alert `certificate_unknown`; we get the cause back by [`VerifyError::from_handshake`].
-    fn from(error: VerifyError) -> Self {
-        let other = rustls::OtherError(std::sync::Arc::new(error));
-        Self::InvalidCertificate(rustls::CertificateError::Other(other))
-    }
 }
 
 /// What a certificate lacks that signed another.

@@ -80,7 +80,7 @@ codes! {
     NotACa = 14 permanent,
     /// The certificate does not carry the required name.
     NameMismatch = 15 permanent,
-    /// The certificate was refused for another reason; the refusing side's log has it.
+    /// The certificate was refused for a reason that has no code of its own; the refusing side's log has it.
     CertificateRejected = 16 permanent,
     /// TLS could not be agreed for another reason.
     HandshakeFailed = 17 passing,
@@ -108,6 +108,22 @@ codes! {
     TooManyRetries = 28 passing,
     /// Too many bytes wait to be sent on the connection.
     Overflow = 29 passing,
+    /// A certificate is not one: its bytes cannot be read.
+    BadCertificate = 30 permanent,
+    /// A certificate was asked for, and none was shown.
+    CertificateRequired = 31 permanent,
+    /// The certificate's names are outside what an authority above it may issue.
+    NameConstraint = 32 permanent,
+    /// More authorities stand between the certificate and a trust anchor than are allowed.
+    PathTooLong = 33 permanent,
+    /// A certificate has a critical extension that is unknown here.
+    UnknownExtension = 34 permanent,
+    /// The certificate's own key is too weak, or of a kind that cannot sign a handshake.
+    WeakKey = 35 permanent,
+    /// Too many certificates, or too many paths through them, to look at.
+    ChainTooComplex = 36 permanent,
+    /// The certificate matches none of the identity rules.
+    IdentityMismatch = 37 permanent,
 }
 
 impl fmt::Display for Code {

@@ -1,7 +1,8 @@
 //! The certificate table: every case of `tests/certs/generate.sh`, made anew by openssl, against the real thing.
 //!
-//! * `handshake` cases run over TLS 1.3 on loopback sockets. The presenter sends its file as it is; where the case is
-//!   accepted, it is run again with a presenter that is a node of ours and sends its real path.
+//! * `handshake` cases run over TLS 1.3 on loopback sockets, through the real door, dialler and listener in turn being the
+//!   one that judges. The presenter sends its file as it is; where a node of ours would start with it, the case is run again
+//!   with one, which sends its real path. Whoever is refused must have read the very code that the judge refused with (P8).
 //! * `load` cases go to the loader, `verify` cases to the verifier alone, at the time they name.
 //! * Cases with identity rules or passphrases are counted, not run: nothing is built yet that could decide them.
 
@@ -13,13 +14,15 @@ use std::fs;
 
 use phalanx::time::Timestamp;
 use phalanx::trust::{
-    DevCertificates, LoadError, PeerRole, SystemRoots, Trust, TrustOptions, TrustPem, VerifyError,
+    ClientAuth, DevCertificates, LoadError, PeerRole, SystemRoots, Trust, TrustOptions, TrustPem,
     certificates_from_pem,
 };
+use phalanx::wire::refusal::Code;
 use rustls::HandshakeKind;
 use rustls::pki_types::CertificateDer;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use handshake::{Presenter, handshake};
+use handshake::{Outcome, Presenter, meet};
 use manifest::{Case, Expect, Kind, Zoo};
 
 /// Refused by us on purpose although the manifest accepts it: its certificate names no contact point, and a system root
@@ -62,13 +65,20 @@ async fn every_certificate_case_turns_out_as_the_manifest_says() {
 #[tokio::test]
 async fn no_handshake_is_ever_resumed() {
     let (verifier, peer) = neighbours();
-    for role in [PeerRole::Server, PeerRole::Client] {
-        for _ in 0..3 {
-            let kind = handshake(&verifier, Presenter::from_trust(&peer), role)
-                .await
-                .unwrap();
-            assert_ne!(kind, HandshakeKind::Resumed);
-        }
+    let (client, server) = (verifier.dialling().0, peer.accepting().0);
+    for _ in 0..3 {
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        let name = std::net::IpAddr::from([127, 0, 0, 1]).into();
+        let (dialled, accepted) = tokio::join!(
+            TlsConnector::from(client.clone()).connect(name, near),
+            TlsAcceptor::from(server.clone()).accept(far)
+        );
+        let (dialled, accepted) = (dialled.unwrap(), accepted.unwrap());
+        let kinds = [
+            dialled.get_ref().1.handshake_kind(),
+            accepted.get_ref().1.handshake_kind(),
+        ];
+        assert_eq!(kinds, [Some(HandshakeKind::Full); 2]);
     }
 }
 
@@ -76,7 +86,10 @@ async fn no_handshake_is_ever_resumed() {
 #[derive(Debug, Default)]
 struct Counts {
     handshakes: usize,
-    handshakes_with_our_presenter: usize,
+    /// Connections made for them, in both roles and by both kinds of presenter.
+    connections: usize,
+    /// Those of them that were refused with a code that both ends knew.
+    refusals: usize,
     loads: usize,
     verified_alone: usize,
     stricter: usize,
@@ -93,12 +106,13 @@ impl std::fmt::Display for Counts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "certificate table: {} cases: {} handshakes over TLS 1.3 ({} of them again with our own presenter), {} loads, \
-             {} by the verifier alone, {} refused by a stricter rule of ours; not yet covered (identity rules, \
-             passphrases): {}",
+            "certificate table: {} cases: {} handshakes over TLS 1.3 (in {} connections, {} of them refused with one code on \
+             both sides), {} loads, {} by the verifier alone, {} refused by a stricter rule of ours; not yet covered \
+             (identity rules, passphrases): {}",
             self.total(),
             self.handshakes,
-            self.handshakes_with_our_presenter,
+            self.connections,
+            self.refusals,
             self.loads,
             self.verified_alone,
             self.stricter,
@@ -108,38 +122,60 @@ impl std::fmt::Display for Counts {
 }
 
 async fn run_handshake(zoo: &Zoo, case: &Case, counts: &mut Counts) -> Result<(), String> {
-    let verifier = verifier(zoo, case)?;
-    let role = case.role();
-    let presenter = Presenter::from_files(&zoo.read(case.chain()), &zoo.read(case.key()));
-    let verdict = handshake(&verifier, presenter, role).await;
-    if case.name == SYSTEM_ROOT_WITHOUT_NAME {
-        counts.stricter += 1;
-        return expect_reason(
-            verdict.as_ref().err().map(VerifyError::reason),
-            &["name-mismatch"],
-        );
+    let judge = judge(zoo, case)?;
+    let stricter = case.name == SYSTEM_ROOT_WITHOUT_NAME;
+    match stricter {
+        true => counts.stricter += 1,
+        false => counts.handshakes += 1,
     }
-    counts.handshakes += 1;
-    check(case, verdict.as_ref().err().map(VerifyError::reason))?;
-    if case.expect == Expect::Accept
-        && let Ok((node, _)) = Trust::load(&own_files(zoo, case.chain(), case.key()), now())
-    {
-        counts.handshakes_with_our_presenter += 1;
-        let verdict = handshake(&verifier, Presenter::from_trust(&node), role).await;
-        check(case, verdict.err().map(|error| error.reason()))
-            .map_err(|found| format!("our presenter: {found}"))?;
+    // A node judges the judge as well, so it believes its certificates.
+    let mut files = own_files(zoo, case.chain(), case.key());
+    let judges = zoo.join(std::slice::from_ref(
+        case.own_chain.as_ref().expect("own_chain"),
+    ));
+    files.trusted_certificates = judges.as_ref().map(|file| file.path().to_owned());
+    let node = Trust::load(&files, now()).ok();
+    for role in case.roles() {
+        let files = Presenter::from_files(&zoo.read(case.chain()), &zoo.read(case.key()));
+        let node = node.as_ref().map(|(node, _)| Presenter::Node(node.clone()));
+        for (what, presenter) in [("files", Some(files)), ("a node", node)] {
+            let Some(presenter) = presenter else { continue };
+            let outcome = meet(&judge, presenter, *role).await;
+            counts.connections += 1;
+            counts.refusals += usize::from(outcome.refused.is_some());
+            let found = check_outcome(case, &outcome, stricter);
+            found.map_err(|found| format!("{what} as {role}: {found}"))?;
+        }
     }
     Ok(())
 }
 
-/// The node that verifies: it starts with the case's own files. Where it would not start with them, for the very reason
+fn check_outcome(case: &Case, outcome: &Outcome, stricter: bool) -> Result<(), String> {
+    let reason = outcome.refused.map(|(reason, _)| reason);
+    match stricter {
+        true => expect_reason(reason, &["name-mismatch"])?,
+        false => check(case, reason)?,
+    }
+    let code = outcome.refused.map(|(_, code)| code);
+    let vague = [Code::CertificateRejected, Code::HandshakeFailed];
+    if code.is_some_and(|code| vague.contains(&code)) {
+        return Err(format!("refused with no code of its own: {code:?}"));
+    }
+    match code == outcome.told {
+        true => Ok(()),
+        false => Err(format!("refused with {code:?}, told {:?}", outcome.told)),
+    }
+}
+
+/// The node that judges: it starts with the case's own files. Where it would not start with them, for the very reason
 /// that the case is about, it gets credentials of its own and the files as anchors.
-fn verifier(zoo: &Zoo, case: &Case) -> Result<Trust, String> {
+fn judge(zoo: &Zoo, case: &Case) -> Result<Trust, String> {
     let mut options = own_files(
         zoo,
         case.own_chain.as_deref().expect("own_chain"),
         case.own_key.as_deref().expect("own_key"),
     );
+    options.client_auth = ClientAuth::Required;
     let extra = zoo.join(&case.trust[1..]);
     options.trusted_certificates = extra.as_ref().map(|file| file.path().to_owned());
     if let Some(bundle) = &case.system_roots {
@@ -152,10 +188,10 @@ fn verifier(zoo: &Zoo, case: &Case) -> Result<Trust, String> {
             if case.expect == Expect::Reject && case.own_chain.as_deref() == Some(case.chain()) =>
         {
             check(case, Some(error.reason()))
-                .map_err(|found| format!("the verifier's own start: {found}"))?;
+                .map_err(|found| format!("the judge's own start: {found}"))?;
             Ok(bystander(&zoo.read_all(&case.trust)))
         }
-        Err(error) => Err(format!("the verifier does not start: {error}")),
+        Err(error) => Err(format!("the judge does not start: {error}")),
     }
 }
 
@@ -170,6 +206,7 @@ fn bystander(anchors: &[u8]) -> Trust {
         certificate_chain: &fs::read(made.certificate_chain).unwrap(),
         private_key: &fs::read(made.private_key).unwrap(),
         trusted_certificates: Some(anchors),
+        client_auth: ClientAuth::Required,
     };
     Trust::from_pem(&pem, now()).unwrap().0
 }

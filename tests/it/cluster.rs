@@ -111,6 +111,17 @@ async fn a_stranger_to_the_authority_is_refused() {
     };
     assert_eq!(code, Code::UnknownIssuer);
     assert_eq!(inside.members().len(), 1);
+    // P8: whoever was refused has the word of whoever refused.
+    for node in [&inside, &outside] {
+        let codes = || node.refusals().into_iter().map(|refusal| refusal.code);
+        within(async {
+            while codes().next().is_none() {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        assert_eq!(codes().collect::<Vec<_>>(), [Code::UnknownIssuer]);
+    }
 }
 
 #[tokio::test]
@@ -355,7 +366,7 @@ impl Authority {
         let pem = TrustPem {
             certificate_chain: chain.as_bytes(),
             private_key: key.as_bytes(),
-            trusted_certificates: None,
+            ..TrustPem::default()
         };
         let (trust, _warnings) = Trust::from_pem(&pem, now()).unwrap();
         builder(id).trust(trust)

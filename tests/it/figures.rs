@@ -242,7 +242,7 @@ fn shared_trust(now: Timestamp) -> Trust {
     let pem = TrustPem {
         certificate_chain: chain.as_bytes(),
         private_key: key.as_bytes(),
-        trusted_certificates: None,
+        ..TrustPem::default()
     };
     Trust::from_pem(&pem, now).unwrap().0
 }

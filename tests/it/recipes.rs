@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use phalanx::trust::{AnchorOrigin, PeerRole, SystemRoots, Trust, TrustOptions};
+use phalanx::trust::{AnchorOrigin, PeerRole, Trust, TrustOptions};
 use tempfile::TempDir;
 
 use crate::support::{is_installed, now};
@@ -143,8 +143,8 @@ impl NodeFiles {
             certificate_chain: self.chain.clone(),
             private_key: self.key.clone(),
             trusted_certificates: self.trusted.clone(),
-            system_roots: SystemRoots::Auto,
             contact_hosts: vec!["127.0.0.1".to_owned()],
+            ..TrustOptions::default()
         }
     }
 

@@ -5,23 +5,24 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use phalanx::time::Timestamp;
 use phalanx::transport::door::{self, Secured};
 use phalanx::transport::link::{self, LinkEvent, LinkHandle, RAW_LEN_MAX};
 use phalanx::transport::sniff::UNEXPECTED_MESSAGE;
 use phalanx::transport::tcp::{self, BindError, Listener, SocketOptions};
 use phalanx::transport::udp::{DATAGRAM_LEN_MAX, Udp};
 use phalanx::transport::{LinkError, Security};
-use phalanx::trust::ALPN;
+use phalanx::trust::{Trust, TrustPem};
 use phalanx::wire::frame::{FRAME_HEADER_LEN, FRAME_LEN_MAX, Frame};
 use phalanx::wire::hash::sha256;
 use phalanx::wire::hello::Channel;
 use phalanx::wire::refusal::Code;
 use rcgen::{CertifiedKey, KeyPair};
-use rustls::pki_types::PrivatePkcs8KeyDer;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::{ClientConfig, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// Longer than any test takes; only a test that hangs meets it.
@@ -349,25 +350,30 @@ async fn both_ends_of_a_tls_link_share_the_exporter_and_frames_pass() {
 
 #[tokio::test]
 async fn an_end_that_offers_no_application_protocol_is_refused() {
-    let Security::Tls { server, client } = Security::tls() else {
+    let Security::Tls(trust) = Security::tls() else {
         unreachable!("it is TLS");
     };
-    let mut without = ClientConfig::clone(&client);
-    without.alpn_protocols.clear();
-    let node = Node::new(Security::Tls {
-        server: Arc::clone(&server),
-        client,
-    })
-    .await;
-    let addr = node.addr();
+    let mut client = ClientConfig::clone(&trust.dialling().0);
+    client.alpn_protocols.clear();
+    let node = Node::new(Security::tls()).await;
+    let stream = TcpStream::connect(node.addr()).await.unwrap();
     let verdict = node.answer();
-    let security = Security::Tls {
-        server,
-        client: Arc::new(without),
-    };
-    let error = dial(addr, &security).await.err().unwrap();
-    assert_eq!(error.code, Code::ProtocolMismatch);
+    let name = LOOPBACK.into();
+    let dialled = TlsConnector::from(Arc::new(client)).connect(name, stream);
+    let _stream = within(dialled).await.unwrap();
     assert_eq!(code(within(verdict).await.0), Some(Code::ProtocolMismatch));
+
+    let mut server = ServerConfig::clone(&trust.accepting().0);
+    server.alpn_protocols.clear();
+    let (listener, _udp) = bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let accepted = tokio::spawn(async move {
+        let stream = listener.accept().await.stream;
+        TlsAcceptor::from(Arc::new(server)).accept(stream).await
+    });
+    let error = dial(addr, &Security::tls()).await.err().unwrap();
+    assert_eq!(error.code, Code::ProtocolMismatch);
+    accepted.abort();
 }
 
 #[tokio::test]
@@ -531,7 +537,11 @@ struct Link {
 }
 
 impl Link {
-    fn open(Secured { stream, channel }: Secured) -> Self {
+    fn open(
+        Secured {
+            stream, channel, ..
+        }: Secured,
+    ) -> Self {
         let (sender, events) = mpsc::channel(4);
         let (handle, task) = link::open(stream, (), sender);
         Self {
@@ -560,6 +570,7 @@ impl Link {
         let secured = Secured {
             stream: Box::new(listener.accept().await.stream),
             channel: Channel::Plain,
+            peer: None,
         };
         (Self::open(secured), peer)
     }
@@ -588,30 +599,17 @@ trait Tls {
 }
 
 impl Tls for Security {
-    /// Stock rustls with one shared certificate: what `trust` makes of it is not the matter here.
+    /// One shared certificate: who is believed is not the matter here.
     fn tls() -> Self {
         let CertifiedKey { cert, signing_key } = &*CERTIFICATE;
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let key = PrivatePkcs8KeyDer::from(signing_key.serialize_der()).into();
-        let mut server = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![cert.der().clone()], key)
-            .unwrap();
-        let mut roots = RootCertStore::empty();
-        roots.add(cert.der().clone()).unwrap();
-        let mut client = ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        server.alpn_protocols = vec![ALPN.to_vec()];
-        client.alpn_protocols = vec![ALPN.to_vec()];
-        Self::Tls {
-            server: Arc::new(server),
-            client: Arc::new(client),
-        }
+        let (chain, key) = (cert.pem(), signing_key.serialize_pem());
+        let pem = TrustPem {
+            certificate_chain: chain.as_bytes(),
+            private_key: key.as_bytes(),
+            ..TrustPem::default()
+        };
+        let loaded = Trust::from_pem(&pem, Timestamp::from_secs(2_000_000_000));
+        Self::Tls(loaded.unwrap().0)
     }
 }
 

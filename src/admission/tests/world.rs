@@ -662,7 +662,7 @@ pub(super) fn another_trust() -> Trust {
     let pem = TrustPem {
         certificate_chain: certificate.as_bytes(),
         private_key: key.as_bytes(),
-        trusted_certificates: None,
+        ..TrustPem::default()
     };
     Trust::from_pem(&pem, START).unwrap().0
 }

@@ -35,9 +35,9 @@ impl Setup {
         let options = TrustOptions {
             certificate_chain: self.directory.path().join("own.pem"),
             private_key: self.directory.path().join("own.key"),
-            trusted_certificates: None,
             system_roots,
             contact_hosts: hosts.iter().map(ToString::to_string).collect(),
+            ..TrustOptions::default()
         };
         Trust::load(&options, NOW)
     }

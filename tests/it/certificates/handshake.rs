@@ -1,30 +1,51 @@
-//! One TLS 1.3 handshake between two loopback sockets, one end presenting certificates, the other verifying them.
+//! One connection through the real door, one end presenting certificates, the other judging them, and what either end makes
+//! of it.
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
+use phalanx::transport::door::{self, Secured};
+use phalanx::transport::link::{self, LinkEvent};
+use phalanx::transport::tcp::{self, Listener, SocketOptions};
+use phalanx::transport::tls::established_code;
+use phalanx::transport::{LinkError, Security};
 use phalanx::trust::{ALPN, PeerRole, Trust, VerifyError, certificates_from_pem};
+use phalanx::wire::frame::{FRAME_HEADER_LEN, Frame, FrameHeader};
+use phalanx::wire::refusal::Code;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::TLS13;
-use rustls::{
-    ClientConfig, DigitallySignedStruct, Error, HandshakeKind, ServerConfig, SignatureScheme,
-};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, ServerConfig, SignatureScheme};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 /// The end that presents certificates, in either role.
-pub(crate) struct Presenter {
-    server: Arc<ServerConfig>,
-    client: Arc<ClientConfig>,
+pub(crate) enum Presenter {
+    /// A file as it is, with any key, nothing checked: what a hostile or careless peer may do.
+    Files {
+        server: Arc<ServerConfig>,
+        client: Arc<ClientConfig>,
+    },
+    /// A node of ours.
+    Node(Trust),
+}
+
+/// How both ends saw it.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// Why the presenter was refused: the reason, as the judge's log has it, and the code it refuses with.
+    pub(crate) refused: Option<(&'static str, Code)>,
+    /// What the presenter was told.
+    pub(crate) told: Option<Code>,
 }
 
 impl Presenter {
-    /// Presents a file as it is, with any key, checking nothing: what a hostile or careless peer may do.
     pub(crate) fn from_files(chain: &[u8], key: &[u8]) -> Self {
         let chain = certificates_from_pem(chain).unwrap();
         let key = PrivateKeyDer::from_pem_slice(key).unwrap();
@@ -45,80 +66,144 @@ impl Presenter {
             .with_custom_certificate_verifier(Arc::new(BelievesAnybody));
         let mut client = client.with_client_cert_resolver(resolver);
         client.alpn_protocols = vec![ALPN.to_vec()];
-        Self {
+        Self::Files {
             server: Arc::new(server),
             client: Arc::new(client),
         }
     }
 
-    /// Presents what a node of ours presents.
-    pub(crate) fn from_trust(trust: &Trust) -> Self {
-        let mut client = ClientConfig::clone(&trust.client_config());
-        client
-            .dangerous()
-            .set_certificate_verifier(Arc::new(BelievesAnybody));
-        Self {
-            server: trust.server_config(),
-            client: Arc::new(client),
+    /// Answers one connection and says what it was told.
+    async fn answer(self, listener: &Listener) -> Option<Code> {
+        let stream = listener.accept().await.stream;
+        match self {
+            Self::Files { server, .. } => match TlsAcceptor::from(server).accept(stream).await {
+                Ok(stream) => first_word(stream).await,
+                Err(error) => Some(alert(&error)),
+            },
+            Self::Node(trust) => {
+                let security = Security::Tls(trust);
+                match door::answer(stream, &security, PATIENCE).await {
+                    Ok(secured) => first_frame(secured).await,
+                    Err(error) => Some(error.expect("the judge has spoken").code),
+                }
+            }
+        }
+    }
+
+    /// Dials and says what it was told.
+    async fn dial(self, addr: std::net::SocketAddr) -> Option<Code> {
+        match self {
+            Self::Files { client, .. } => {
+                let stream = TcpStream::connect(addr).await.unwrap();
+                let name = ServerName::from(addr.ip());
+                match TlsConnector::from(client).connect(name, stream).await {
+                    Ok(stream) => first_word(stream).await,
+                    Err(error) => Some(alert(&error)),
+                }
+            }
+            Self::Node(trust) => match dial(addr, trust).await {
+                Ok(secured) => first_frame(secured).await,
+                Err(error) => Some(error.code),
+            },
         }
     }
 }
 
-/// Shakes hands, the presenter in this role, and passes a byte; tells what the verifier made of it, and
-/// whether the handshake was a whole one.
-pub(crate) async fn handshake(
-    verifier: &Trust,
-    presenter: Presenter,
-    role: PeerRole,
-) -> Result<HandshakeKind, VerifyError> {
-    let (server, client) = match role {
-        PeerRole::Client => (verifier.mutual_server_config(), presenter.client),
-        PeerRole::Server => (presenter.server, verifier.client_config()),
-    };
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let served = async {
-        let (stream, _) = listener.accept().await?;
-        let mut stream = TlsAcceptor::from(server).accept(stream).await?;
-        stream.write_all(b"!").await?;
-        stream.flush().await?;
-        Ok(stream
-            .get_ref()
-            .1
-            .handshake_kind()
-            .expect("a handshake that is complete"))
-    };
-    let dialed = async {
-        let stream = TcpStream::connect(address).await?;
-        let name = ServerName::from(address.ip());
-        let mut stream = TlsConnector::from(client).connect(name, stream).await?;
-        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(ALPN));
-        stream.read_u8().await?;
-        Ok(stream
-            .get_ref()
-            .1
-            .handshake_kind()
-            .expect("a handshake that is complete"))
-    };
-    let (served, dialed): (io::Result<_>, io::Result<_>) = tokio::join!(served, dialed);
-    let (verifying, presenting) = match role {
-        PeerRole::Client => (served, dialed),
-        PeerRole::Server => (dialed, served),
-    };
-    match verifying {
-        Ok(kind) => {
-            presenting.expect("a peer that is accepted sees no error");
-            Ok(kind)
+/// Lets a judge meet a presenter in this role.
+pub(crate) async fn meet(judge: &Trust, presenter: Presenter, role: PeerRole) -> Outcome {
+    let options = SocketOptions::default();
+    let (listener, _) = tcp::bind("127.0.0.1:0".parse().unwrap(), false, &options).unwrap();
+    let addr = listener.local_addr().unwrap();
+    let judge = judge.clone();
+    let (judged, told) = match role {
+        PeerRole::Server => {
+            let judged = async { drop_secured(dial(addr, judge).await) };
+            tokio::join!(judged, presenter.answer(&listener))
         }
-        Err(error) => Err(VerifyError::from_io(&error)
-            .unwrap_or_else(|| panic!("not our verdict: {error}"))
-            .clone()),
+        PeerRole::Client => {
+            let security = Security::Tls(judge);
+            let judged = async {
+                let stream = listener.accept().await.stream;
+                let answered = door::answer(stream, &security, PATIENCE).await;
+                drop_secured(answered.map_err(|error| error.expect("it speaks")))
+            };
+            tokio::join!(judged, presenter.dial(addr))
+        }
+    };
+    Outcome {
+        refused: judged.err(),
+        told,
     }
+}
+
+async fn dial(addr: std::net::SocketAddr, trust: Trust) -> Result<Secured, LinkError> {
+    let options = SocketOptions::default();
+    door::dial(addr, addr.ip(), &options, &Security::Tls(trust), PATIENCE).await
+}
+
+/// The judge hangs up on whom it lets in, so that the presenter reads on to the end.
+fn drop_secured(result: Result<Secured, LinkError>) -> Result<(), (&'static str, Code)> {
+    let error = match result {
+        Ok(secured) => {
+            assert!(secured.peer.is_some(), "let in without a verified peer");
+            return Ok(());
+        }
+        Err(error) => error,
+    };
+    let source = error.source.as_ref().and_then(io::Error::get_ref);
+    let cause = source.and_then(|source| source.downcast_ref::<VerifyError>());
+    let reason = match (cause, error.code) {
+        (Some(cause), _) => cause.reason(),
+        (None, Code::BadSignature) => "bad-signature",
+        (None, _) => panic!("not our verdict: {error:?}"),
+    };
+    Err((reason, error.code))
+}
+
+/// What a raw peer reads once TLS is up: a refusal, or nothing.
+async fn first_word(mut stream: impl AsyncRead + Unpin) -> Option<Code> {
+    let mut bytes = Vec::new();
+    match stream.read_to_end(&mut bytes).await {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return None,
+        Err(error) => return Some(alert(&error)),
+        Ok(0) => return None,
+        Ok(_) => {}
+    }
+    let (header, payload) = bytes.split_at(FRAME_HEADER_LEN);
+    let header = FrameHeader::decode(header.try_into().unwrap()).unwrap();
+    refusal(Frame::decode(header, payload).unwrap())
+}
+
+/// What a node of ours reads first.
+async fn first_frame(secured: Secured) -> Option<Code> {
+    let (sender, mut events) = mpsc::channel(1);
+    let (_handle, task) = link::open(secured.stream, (), sender);
+    let task = tokio::spawn(task);
+    let event = events.recv().await.unwrap().1;
+    task.abort();
+    match event {
+        LinkEvent::Frame(frame) => refusal(frame),
+        LinkEvent::Closed(error) if error.code == Code::Unreachable => None,
+        LinkEvent::Closed(error) => Some(error.code),
+    }
+}
+
+fn refusal(frame: Frame) -> Option<Code> {
+    let Frame::Refused { code, .. } = frame else {
+        panic!("a refused peer was sent {}", frame.name());
+    };
+    Some(code)
+}
+
+fn alert(error: &io::Error) -> Code {
+    established_code(error).unwrap_or_else(|| panic!("no alert: {error}"))
 }
 
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
+
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The presenter's own view does not matter here.
 #[derive(Debug)]

@@ -24,6 +24,7 @@ struct Manifest {
 #[derive(Deserialize)]
 pub(crate) struct Case {
     pub(crate) name: String,
+    group: String,
     pub(crate) kind: Kind,
     presents: Option<String>,
     pub(crate) chain: Option<String>,
@@ -120,10 +121,12 @@ impl Case {
         self.key.as_deref().expect("the case has a key")
     }
 
-    pub(crate) fn role(&self) -> PeerRole {
-        match self.presents.as_deref() {
-            Some("client") => PeerRole::Client,
-            _ => PeerRole::Server,
+    /// The roles to present in: both, except where the case is about the role.
+    pub(crate) fn roles(&self) -> &'static [PeerRole] {
+        match (self.group.as_str(), self.presents.as_deref()) {
+            ("usage", Some("client")) => &[PeerRole::Client],
+            ("usage", _) => &[PeerRole::Server],
+            _ => &[PeerRole::Server, PeerRole::Client],
         }
     }
 }

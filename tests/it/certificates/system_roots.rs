@@ -65,9 +65,9 @@ fn load(directory: &Path, name: &str, system_roots: SystemRoots) -> Trust {
     let options = TrustOptions {
         certificate_chain: directory.join(name).with_extension("pem"),
         private_key: directory.join(name).with_extension("key"),
-        trusted_certificates: None,
         system_roots,
         contact_hosts: vec!["127.0.0.1".to_owned()],
+        ..TrustOptions::default()
     };
     let (trust, warnings) = Trust::load(&options, now()).unwrap();
     assert_eq!(warnings, [TrustWarning::SystemRootsTakePart { count: 1 }]);
