@@ -10,8 +10,7 @@ use std::sync::Arc;
 use super::ln::ln;
 use super::table::MemberIndex;
 
-/// Room is made at once for so many updates of so many bytes, instead of little by little.
-const ROOM_UPDATES: usize = 64;
+/// Room is made at once for updates of so many bytes, instead of little by little.
 const ROOM_UPDATE_LEN: usize = 64;
 /// How many updates that do not fit are passed over in search of one that does.
 const SKIPPED_MAX: usize = 8;
@@ -88,39 +87,72 @@ impl Queue {
         if self.len == 0 {
             return false;
         }
-        let mut taken = Vec::with_capacity(self.len.min(ROOM_UPDATES));
-        let mut skipped = 0;
         if let Some(last) = bodies.last_mut() {
             let room = room.len_max.saturating_sub(last.len());
             last.reserve_exact(room.min(self.len.saturating_mul(ROOM_UPDATE_LEN)));
         }
+        let mut sent = Vec::with_capacity(self.lists.len());
+        let mut skipped = 0;
         for transmissions in 0..self.lists.len() {
-            let mut passed = Vec::new();
-            while skipped <= SKIPPED_MAX
-                && let Some(update) = self.lists[transmissions].pop_front()
-            {
-                if !is_current(&self.current, &update) {
-                    self.husks -= 1;
-                } else if room.place(bodies, start, &update.bytes) {
-                    taken.push((transmissions + 1, update));
-                } else {
-                    skipped += 1;
-                    passed.push(update);
-                }
+            if skipped > SKIPPED_MAX {
+                break;
             }
-            let list = &mut self.lists[transmissions];
-            for update in passed.into_iter().rev() {
-                list.push_front(update);
-            }
-            // After a wave of news the lists give back what they took.
-            if list.capacity() > LIST_SPARE && list.capacity() / 4 > list.len() {
-                list.shrink_to(LIST_SPARE);
-            }
+            let mut place = |update: &Update| room.place(bodies, start, &update.bytes);
+            let mut list = self.take_head(transmissions, &mut place);
+            self.take_scattered(transmissions, &mut list, &mut skipped, &mut place);
+            sent.push(list);
         }
-        for (transmissions, update) in taken {
-            self.count(transmissions, update, room.transmissions_max);
+        for (before, list) in sent.into_iter().enumerate() {
+            self.count(before + 1, list, room.transmissions_max);
         }
         skipped > 0
+    }
+
+    /// Takes what can be placed from the front of a list, up to the first update that cannot. Most often that is the whole
+    /// list, which then moves on as it is.
+    fn take_head(
+        &mut self,
+        transmissions: usize,
+        place: &mut impl FnMut(&Update) -> bool,
+    ) -> VecDeque<Update> {
+        let (list, current) = (&mut self.lists[transmissions], &self.current);
+        let mut updates = list.iter();
+        let stop = updates.position(|update| !is_current(current, update) || !place(update));
+        match stop {
+            None => std::mem::take(list),
+            Some(stop) => list.drain(..stop).collect(),
+        }
+    }
+
+    /// Takes what can be placed from the rest of a list, past husks and past up to [`SKIPPED_MAX`] updates that are too long.
+    fn take_scattered(
+        &mut self,
+        transmissions: usize,
+        taken: &mut VecDeque<Update>,
+        skipped: &mut usize,
+        place: &mut impl FnMut(&Update) -> bool,
+    ) {
+        let list = &mut self.lists[transmissions];
+        let mut passed = Vec::new();
+        while *skipped <= SKIPPED_MAX
+            && let Some(update) = list.pop_front()
+        {
+            if !is_current(&self.current, &update) {
+                self.husks -= 1;
+            } else if place(&update) {
+                taken.push_back(update);
+            } else {
+                *skipped += 1;
+                passed.push(update);
+            }
+        }
+        for update in passed.into_iter().rev() {
+            list.push_front(update);
+        }
+        // After a wave of news the lists give back what they took.
+        if list.capacity() > LIST_SPARE && list.capacity() / 4 > list.len() {
+            list.shrink_to(LIST_SPARE);
+        }
     }
 
     /// Drops all updates.
@@ -141,22 +173,36 @@ impl Queue {
         self.len
     }
 
-    fn count(&mut self, transmissions: usize, update: Update, transmissions_max: u32) {
+    /// Has the updates of a list, the newest first, wait for their next transmission, or drops them after the last.
+    fn count(&mut self, transmissions: usize, list: VecDeque<Update>, transmissions_max: u32) {
+        if list.is_empty() {
+            return;
+        }
         if transmissions as u64 >= u64::from(transmissions_max) {
-            *self.current(update.about) = None;
-            self.len -= 1;
+            self.len -= list.len();
+            for update in list {
+                *self.current(update.about) = None;
+            }
+        } else if self.list(transmissions).is_empty() {
+            *self.list(transmissions) = list;
         } else {
-            self.insert(transmissions, update);
+            for update in list.into_iter().rev() {
+                self.insert(transmissions, update);
+            }
         }
     }
 
     fn insert(&mut self, transmissions: usize, update: Update) {
+        let list = self.list(transmissions);
+        let place = list.partition_point(|other| other.number > update.number);
+        list.insert(place, update);
+    }
+
+    fn list(&mut self, transmissions: usize) -> &mut VecDeque<Update> {
         if self.lists.len() <= transmissions {
             self.lists.resize_with(transmissions + 1, VecDeque::new);
         }
-        let list = &mut self.lists[transmissions];
-        let place = list.partition_point(|other| other.number > update.number);
-        list.insert(place, update);
+        &mut self.lists[transmissions]
     }
 
     fn current(&mut self, about: MemberIndex) -> &mut Option<u64> {
