@@ -8,6 +8,7 @@ use super::run::{Input, Occurrence};
 use super::stream::{
     CLIENT_HELLO, ConnectionId, EndId, FINISHED, Phase, SERVER_HELLO, SYN, SYN_ACK, Segment,
 };
+use super::tcp::frame_segment;
 use crate::admission::{LinkChange, LinkId, Opened};
 
 use crate::transport::tls::certificate_code;
@@ -108,9 +109,9 @@ impl Network {
             }
             Err(error) => {
                 let code = certificate_code(&error);
-                let refused = Frame::Refused { code, after_ms: 0 }.encode();
+                let refused = Frame::Refused { code, after_ms: 0 };
                 self.send_segment(end.other(), Segment::Handshake(FINISHED));
-                self.send_segment(end.other(), Segment::Frame(refused));
+                self.send_segment(end.other(), frame_segment(&refused));
                 self.link_lost(end, Some(code));
             }
         }

@@ -22,7 +22,7 @@ const RETRANSMIT_FIRST: Duration = Duration::from_secs(1);
 /// How often a segment is lost at most: what still fails then is a matter for a cut.
 const RETRANSMITS_MAX: u32 = 6;
 
-fn frame_segment(frame: &Frame) -> Segment {
+pub(super) fn frame_segment(frame: &Frame) -> Segment {
     Segment::Frame(Kind::of_frame(frame), frame.encode())
 }
 
