@@ -94,14 +94,12 @@ impl Network {
 
     fn note(&mut self, observer: NodeId, subject: NodeId, to: MemberVersion, cause: Cause) {
         let (at, told_by) = (self.now, self.teller);
+        let since = self.time_at(observer);
         let Some(process) = &mut self.nodes[observer.index()].process else {
             return;
         };
         let from = process.view.get(subject).map(|held| held.version.state);
-        let held = Held {
-            version: to,
-            since: at,
-        };
+        let held = Held { version: to, since };
         process.view.set(subject, held);
         self.transcript.change(Change {
             at,
@@ -132,7 +130,7 @@ impl Network {
         self.transcript.push(Entry::Refusal(Refusal {
             at: self.now,
             node,
-            peer: self.addrs.get(&addr).copied(),
+            peer: self.addrs.holder(addr),
             addr,
             code,
             cause,

@@ -20,7 +20,8 @@ use crate::wire::refusal::Code;
 impl Network {
     pub(super) fn dial(&mut self, node: NodeId, link: LinkId, addr: SocketAddr) {
         let timeout = self.now + self.options.connect_timeout;
-        let Some(&listener) = self.addrs.get(&addr) else {
+        let holder = self.addrs.holder(addr);
+        let Some(listener) = holder.filter(|node| self.nodes[node.index()].is_reachable) else {
             let life = self.nodes[node.index()].lives;
             self.queue.push(
                 timeout,
@@ -35,9 +36,6 @@ impl Network {
             .push(timeout, Occurrence::ConnectTimeout(connection));
         if let Some(process) = &mut self.nodes[node.index()].process {
             process.links.insert(link, EndId::dialer(connection));
-        }
-        if self.is_cut(node, listener) {
-            self.cut(connection);
         }
         self.send_segment(EndId::dialer(connection).other(), Segment::Handshake(SYN));
     }
@@ -101,7 +99,7 @@ impl Network {
         let chain = self.trust(listener).chain();
         match self
             .trust(dialer)
-            .verify_peer(chain, PeerRole::Server, self.now)
+            .verify_peer(chain, PeerRole::Server, self.wall_clock(dialer))
         {
             Ok(_) => {
                 self.send_segment(end.other(), Segment::Handshake(FINISHED));
@@ -118,7 +116,6 @@ impl Network {
     }
 
     fn opened(&mut self, end: EndId) {
-        let now = self.now;
         let Some(connection) = self.connections.get(end.connection) else {
             return;
         };
@@ -130,6 +127,7 @@ impl Network {
             return;
         }
         let node = held.node;
+        let now = self.time_at(node);
         let opened = Opened {
             side: end.side,
             peer: self.nodes[peer.index()].addr(),

@@ -6,11 +6,13 @@
 //! and of its seed: the same seed gives the same [`Transcript`], byte for byte. After every step it checks what must always hold,
 //! and stops at the first [`Violation`].
 //!
-//! What is modelled: datagrams that are late, lost, doubled or too long; connections whose bytes arrive in order and late but
-//! never with a gap, that stall while the path is cut, and die if it stays so; TLS as one more round trip, with one
-//! exporter value at both ends; processes that crash, come back with a new life, stand still while their sockets fill, are too
-//! slow for what they are sent, or block as in Lifeguard's experiments.
-//! What is not: bandwidth, clocks that differ.
+//! What is modelled: datagrams that are late, lost one by one or in bursts, doubled, overtaken, spoiled, held, too long, or
+//! without room in a queue; connections whose bytes arrive in order and late but never with a gap, that stall while the path is
+//! cut, are reset by a process that ends, and stay half open when a host vanishes or gives up; TLS as one more round trip, with
+//! one exporter value at both ends; processes that crash, come back with a new life or at another address, stand still while
+//! their sockets fill, are too slow for what they are sent, or block as in Lifeguard's experiments; clocks that are wrong, jump,
+//! drift or stand still.
+//! What is not: windows and congestion of TCP, queues shared by several pairs of nodes.
 //!
 //! ```
 //! use std::time::Duration;
@@ -35,15 +37,23 @@
 //! # }
 //! ```
 
+mod addresses;
 mod chance;
+mod clock;
 mod events;
+mod fixed;
 mod handshake;
 mod invariants;
+mod latency;
+mod link;
 mod network;
 mod node;
+mod nodes;
 mod options;
+mod passage;
 mod processor;
 mod queue;
+mod rate;
 mod rule;
 mod run;
 mod services;
@@ -53,11 +63,16 @@ mod traffic;
 mod transcript;
 mod udp;
 
+pub use clock::{ClockChange, Clocks};
 pub use invariants::{Invariant, Violation};
+pub use latency::Latency;
+pub use link::{Bandwidth, Link, Loss};
 pub use network::{Network, RuleId};
 pub use node::NodeId;
+pub use nodes::{Groups, NodeSet, Path};
 pub use options::{NetworkOptions, plain_options};
-pub use rule::{Effect, Groups, Latency, Link, Packet, Path, Protocol, Rate, Rule, Verdict};
+pub use rate::Rate;
+pub use rule::{Effect, Protocol, Rule};
 pub use traffic::{Count, Kind, Traffic};
 pub use transcript::{
     Cause, Change, Detail, Entry, Fate, FaultId, FaultPhase, Refusal, RefusalKind, Sent,

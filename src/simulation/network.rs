@@ -3,18 +3,22 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
-use super::chance::{Chance, derive};
+use super::addresses::Addresses;
+use super::chance::{Chance, Dice, derive};
+use super::clock::{ClockChange, Clocks, NodeClocks};
 use super::invariants::{Issued, Violation};
+use super::link::{Flow, Link};
 use super::node::{Node, NodeId, Process};
 use super::options::{NetworkOptions, plain_options};
 use super::processor::Pace;
 use super::queue::Queue;
-use super::rule::{Link, Rule};
+use super::rule::{Effect, Imposed, Rule};
 use super::run::Occurrence;
 use super::stream::Connections;
+use super::tcp::Resume;
 use super::traffic::Traffic;
-use super::transcript::{FaultId, Transcript, Turn};
-use crate::member::MemberState;
+use super::transcript::{Transcript, Turn};
+use crate::member::{MemberId, MemberState};
 use crate::membership::{ContactPoint, Membership, Options};
 use crate::seal::Seed;
 use crate::time::Timestamp;
@@ -24,14 +28,6 @@ use crate::trust::Trust;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RuleId(u64);
 
-/// A rule in force.
-#[derive(Debug)]
-pub(super) struct Force {
-    pub(super) rule: Rule,
-    pub(super) chance: Chance,
-    fault: FaultId,
-}
-
 /// Nodes on a virtual network in virtual time. See the [module](super).
 #[derive(Debug)]
 pub struct Network {
@@ -40,11 +36,13 @@ pub struct Network {
     pub(super) now: Timestamp,
     pub(super) queue: Queue<Occurrence>,
     pub(super) nodes: Vec<Node>,
-    pub(super) addrs: HashMap<SocketAddr, NodeId>,
+    pub(super) addrs: Addresses,
     pub(super) ids: HashMap<Box<str>, NodeId>,
     pub(super) issued: Issued,
     pub(super) links: BTreeMap<(NodeId, NodeId), Link>,
-    pub(super) rules: BTreeMap<RuleId, Force>,
+    /// What links remember whose packets do not fare each alone.
+    pub(super) flows: HashMap<(NodeId, NodeId), Flow>,
+    pub(super) rules: BTreeMap<RuleId, Imposed>,
     rules_made: u64,
     pub(super) faults_begun: u64,
     pub(super) connections: Connections,
@@ -53,7 +51,7 @@ pub struct Network {
     pub(super) transcript: Transcript,
     pub(super) violation: Option<Violation>,
     /// Whom the node whose turn it is has sent datagrams to.
-    pub(super) recipients: Vec<NodeId>,
+    pub(super) recipients: Vec<SocketAddr>,
     /// Whose datagram or frame the node whose turn it is has been given.
     pub(super) teller: Option<NodeId>,
     /// How many nodes were audited.
@@ -70,10 +68,11 @@ impl Network {
             now: options.start,
             queue: Queue::new(),
             nodes: Vec::new(),
-            addrs: HashMap::new(),
+            addrs: Addresses::default(),
             ids: HashMap::new(),
             issued: Issued::default(),
             links: BTreeMap::new(),
+            flows: HashMap::new(),
             rules: BTreeMap::new(),
             rules_made: 0,
             faults_begun: 0,
@@ -110,14 +109,17 @@ impl Network {
             "{}: TLS on both counts",
             local.id
         );
-        let taken = self.addrs.insert(local.advertised, node).is_some();
-        assert!(!taken, "{} is taken", local.advertised);
+        let holder = self.addrs.holder(local.advertised);
+        assert!(holder.is_none(), "{} is taken", local.advertised);
+        self.addrs.take(local.advertised, node);
         let taken = self.ids.insert(local.id.as_str().into(), node).is_some();
         assert!(!taken, "member {} is here already", local.id);
         self.transcript.name(&local.id);
         self.nodes.push(Node {
-            udp: Chance::new(self.seed, &format!("udp of {}", local.id)),
-            tcp: Chance::new(self.seed, &format!("tcp of {}", local.id)),
+            udp: Dice::new(self.seed, &format!("udp of {}", local.id)),
+            tcp: Dice::new(self.seed, &format!("tcp of {}", local.id)),
+            clocks: NodeClocks::new(self.options.start),
+            is_reachable: true,
             options,
             trust,
             contacts,
@@ -156,17 +158,18 @@ impl Network {
     ///
     /// When it is running.
     pub fn start(&mut self, node: NodeId) {
-        let now = self.now;
         let held = &mut self.nodes[node.index()];
         assert!(held.process.is_none(), "{} is running", held.name());
         held.lives += 1;
-        let name = format!("life {} of {}", held.lives, held.name());
+        let life = held.lives;
+        let name = format!("life {life} of {}", held.name());
         let seed = Seed::new(derive(self.seed, &name));
+        let now = held.clocks.wall(self.now);
         let mut membership = Membership::new(now, held.options.clone(), seed);
         membership.join(now, &held.contacts);
-        held.process = Some(Process::new(membership));
-        let life = held.lives;
+        held.process = Some(Process::new(membership, held.clocks.anchor(self.now)));
         self.turn(node, Turn::Starts { life });
+        self.host_is_up(node);
         self.settle(node);
     }
 
@@ -187,16 +190,78 @@ impl Network {
         }
     }
 
+    /// A host vanishes with its process, as one that loses power or its cable: nothing is said to anybody, neither now nor when
+    /// something comes for it, until the node is started again.
+    pub fn vanish(&mut self, node: NodeId) {
+        if self.is_running(node) {
+            self.turn(node, Turn::Vanishes);
+            self.host_is_gone(node);
+        }
+    }
+
     /// Kills a process, if it is running, and starts it again at once.
     pub fn restart(&mut self, node: NodeId) {
         self.crash(node);
         self.start(node);
     }
 
+    /// Kills a process, if it is running, and starts it again at once at another address. Nobody is reached at the old one.
+    /// Whoever was reached at the new one no longer is, though it may go on sending: two hosts, one address.
+    pub fn restart_at(&mut self, node: NodeId, addr: SocketAddr) {
+        self.crash(node);
+        let old = self.nodes[node.index()].addr();
+        self.addrs.leave(old, node);
+        self.addrs.take(addr, node);
+        self.nodes[node.index()].options.local.advertised = addr;
+        self.turn(node, Turn::MovesTo(addr));
+        self.start(node);
+    }
+
+    /// Kills a process, if it is running, for good, and starts another in its place at once, which is like it but for its
+    /// member id: a node of its own.
+    ///
+    /// # Panics
+    ///
+    /// When the member id is taken.
+    pub fn restart_as(&mut self, node: NodeId, id: MemberId) -> NodeId {
+        self.crash(node);
+        let held = &self.nodes[node.index()];
+        self.addrs.leave(held.addr(), node);
+        let mut options = held.options.clone();
+        options.local.id = id;
+        let (trust, contacts) = (held.trust.clone(), held.contacts.clone());
+        let successor = self.add_node(options, trust, contacts);
+        self.nodes[successor.index()].clocks = self.nodes[node.index()].clocks;
+        self.start(successor);
+        successor
+    }
+
+    /// Gives a node other certificates and another truststore. A process that is running keeps those it has: restart it.
+    ///
+    /// # Panics
+    ///
+    /// When the node has no TLS.
+    pub fn set_trust(&mut self, node: NodeId, trust: Trust) {
+        let held = &mut self.nodes[node.index()];
+        assert!(held.trust.is_some(), "{} has no TLS", held.name());
+        held.options.certificate = Some(*trust.leaf_sha256().as_bytes());
+        held.trust = Some(trust);
+        self.turn(node, Turn::IsGivenTrust);
+    }
+
+    /// Changes a node's clocks. What is running goes on: it notices no jump of the wall clock but in certificates' dates.
+    pub fn set_clock(&mut self, node: NodeId, clocks: Clocks, change: ClockChange) {
+        self.turn(node, Turn::ClockChanges(clocks, change));
+        let now = self.now;
+        self.nodes[node.index()].clocks.change(now, clocks, change);
+        self.reset_timer(node);
+    }
+
     /// Asks a node to leave. It stops by itself once others have acknowledged it, or when
     /// [`NetworkOptions::leave_timeout`] has passed.
     pub fn leave(&mut self, node: NodeId) {
-        let (now, deadline) = (self.now, self.now + self.options.leave_timeout);
+        let now = self.time_at(node);
+        let deadline = now + self.options.leave_timeout;
         if let Some(process) = &mut self.nodes[node.index()].process {
             process.membership.leave(now, deadline);
             self.turn(node, Turn::IsAskedToLeave);
@@ -213,23 +278,23 @@ impl Network {
         self.rules_made += 1;
         let chance = Chance::new(self.seed, &format!("rule {}", id.0));
         let fault = self.begin_fault(&rule.nodes(), &rule.to_string());
-        self.rules.insert(
-            id,
-            Force {
-                rule,
-                chance,
-                fault,
-            },
-        );
-        self.cuts_changed();
+        self.rules.insert(id, Imposed::new(rule, chance, fault));
         id
     }
 
-    /// Takes a rule out of force. Connections that waited go on.
+    /// Takes a rule out of force. Connections that waited go on, and what it held is delivered.
     pub fn lift(&mut self, rule: RuleId) {
-        if let Some(force) = self.rules.remove(&rule) {
-            self.end_fault(force.fault);
-            self.cuts_changed();
+        let Some(imposed) = self.rules.remove(&rule) else {
+            return;
+        };
+        self.end_fault(imposed.fault);
+        self.resume_streams(match imposed.rule.effect {
+            Effect::Jam => Resume::AtOnce,
+            _ => Resume::AfterBackoff,
+        });
+        for (delay, node, input) in imposed.into_held() {
+            self.queue
+                .push(self.now + delay, Occurrence::Input(node, input));
         }
     }
 }
@@ -240,6 +305,22 @@ impl Network {
     #[must_use]
     pub const fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// What a node's wall clock shows.
+    #[must_use]
+    pub fn wall_clock(&self, node: NodeId) -> Timestamp {
+        self.nodes[node.index()].clocks.wall(self.now)
+    }
+
+    /// The time as a node's process sees it; what its wall clock shows while none is running.
+    #[must_use]
+    pub fn time_at(&self, node: NodeId) -> Timestamp {
+        let held = &self.nodes[node.index()];
+        match &held.process {
+            Some(process) => held.clocks.of(process.anchor, self.now),
+            None => held.clocks.wall(self.now),
+        }
     }
 
     /// Every node, in the order of adding.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use super::chance::Chance;
+use super::chance::Dice;
+use super::clock::{Anchor, NodeClocks};
 use super::processor::{Pace, Processor};
 use super::stream::EndId;
 use super::traffic::Traffic;
@@ -35,9 +36,12 @@ pub(super) struct Node {
     /// How often it was started.
     pub(super) lives: u32,
     /// For its datagrams on their way.
-    pub(super) udp: Chance,
+    pub(super) udp: Dice,
     /// For its connections' segments on their way.
-    pub(super) tcp: Chance,
+    pub(super) tcp: Dice,
+    pub(super) clocks: NodeClocks,
+    /// Whether its host answers for itself, process or not; not so once it has vanished.
+    pub(super) is_reachable: bool,
     pub(super) traffic: Traffic,
     pub(super) process: Option<Process>,
 }
@@ -46,11 +50,13 @@ pub(super) struct Node {
 #[derive(Debug)]
 pub(super) struct Process {
     pub(super) membership: Membership,
+    /// What its time counts from.
+    pub(super) anchor: Anchor,
     pub(super) links: BTreeMap<LinkId, EndId>,
     accepted: u64,
-    /// When the machine wants to be woken.
+    /// When, by its own time, the machine wants to be woken.
     pub(super) wakeup: Option<Timestamp>,
-    /// When the queue will see to it: no later than `wakeup`.
+    /// When, by the network's time, the queue will see to it: no later than `wakeup`.
     pub(super) timer: Option<Timestamp>,
     /// How often it was woken without that time went on.
     pub(super) wakes: (Timestamp, u32),
@@ -71,9 +77,10 @@ impl Node {
 }
 
 impl Process {
-    pub(super) fn new(membership: Membership) -> Self {
+    pub(super) fn new(membership: Membership, anchor: Anchor) -> Self {
         Self {
             membership,
+            anchor,
             links: BTreeMap::new(),
             accepted: 0,
             wakeup: None,

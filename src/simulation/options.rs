@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::rule::{Latency, Link};
+use super::latency::Latency;
+use super::link::Link;
 use super::transcript::Detail;
 use crate::admission::DialBack;
 use crate::member::{MemberId, Role};
@@ -20,7 +21,7 @@ pub struct NetworkOptions {
     pub link: Link,
     /// How long a dial waits for an answer.
     pub connect_timeout: Duration,
-    /// How long the path may be cut before a connection dies at both ends.
+    /// How long what was sent on a connection may go unacknowledged before its sender gives up.
     pub stream_timeout: Duration,
     /// How long a node that leaves waits for others to acknowledge it.
     pub leave_timeout: Duration,
@@ -45,10 +46,7 @@ impl Default for NetworkOptions {
             leave_timeout: Duration::from_secs(5),
             receive_buffer: 1024 * 1024,
             service_time: Duration::ZERO,
-            signing: Latency {
-                min: Duration::from_micros(200),
-                max: Duration::from_millis(2),
-            },
+            signing: Latency::between(Duration::from_micros(200), Duration::from_millis(2)),
             detail: Detail::default(),
         }
     }

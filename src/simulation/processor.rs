@@ -148,7 +148,7 @@ impl Network {
     /// Makes a process block before it sends and after it receives anything, while its timers run on: the anomaly of
     /// Lifeguard's experiments (arXiv:1707.00788, section V).
     pub fn block(&mut self, node: NodeId) {
-        let now = self.now;
+        let now = self.time_at(node);
         let Some(process) = &mut self.nodes[node.index()].process else {
             return;
         };
@@ -162,7 +162,7 @@ impl Network {
     /// Lets a blocked process go on: what it wanted to send goes out, then what is overdue is done, then it takes in what
     /// waited.
     pub fn unblock(&mut self, node: NodeId) {
-        let now = self.now;
+        let now = self.time_at(node);
         let process = self.nodes[node.index()].process.as_mut();
         let Some(process) = process.filter(|process| process.processor.blocked) else {
             return;

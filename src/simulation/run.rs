@@ -27,8 +27,8 @@ pub(super) enum Occurrence {
     Served(NodeId),
     /// A dial has waited long enough.
     ConnectTimeout(ConnectionId),
-    /// A connection whose path is cut since this time has waited long enough.
-    StreamTimeout(ConnectionId, Timestamp),
+    /// What was sent to an end and is not acknowledged since this time has waited long enough.
+    StreamTimeout(EndId, Timestamp),
     /// It may be time to wake a node.
     Timer(NodeId),
 }
@@ -59,6 +59,8 @@ pub(super) enum Input {
         life: u32,
         introduction: Box<Introduction>,
     },
+    /// An end has waited in vain for its bytes to be acknowledged.
+    TimedOut(EndId),
     /// An introduction is verified, or not.
     Verified {
         life: u32,
@@ -124,7 +126,7 @@ impl Network {
             Occurrence::Input(node, input) => self.give(node, input),
             Occurrence::Segment(end, segment) => self.segment_arrived(end, segment),
             Occurrence::Served(node) => self.served(node),
-            Occurrence::StreamTimeout(connection, since) => self.stream_timeout(connection, since),
+            Occurrence::StreamTimeout(end, since) => self.stream_timeout(end, since),
             Occurrence::Timer(node) => self.timer(node),
         }
     }
@@ -138,6 +140,7 @@ impl Network {
             } => self.take_datagram(node, from, kind, &payload),
             Input::LinkLost(end, failure) => self.link_lost(end, failure),
             Input::Segment(end, segment) => self.take_segment(end, segment),
+            Input::TimedOut(end) => self.timed_out(end),
             answer => self.take_answer(node, answer),
         }
         self.settle(node);
@@ -146,16 +149,17 @@ impl Network {
 
     fn take_datagram(&mut self, node: NodeId, from: SocketAddr, kind: Kind, payload: &[u8]) {
         self.received(node, kind, payload.len());
-        self.teller = self.addrs.get(&from).copied();
+        self.teller = self.addrs.holder(from);
+        let now = self.time_at(node);
         if let Some(process) = &mut self.nodes[node.index()].process {
             // What is refused changed nothing, and the machine has counted it.
-            let _ = process.membership.handle_datagram(self.now, from, payload);
+            let _ = process.membership.handle_datagram(now, from, payload);
         }
     }
 
     /// What the node asked its driver for; nothing, if it was an earlier life that asked.
     fn take_answer(&mut self, node: NodeId, answer: Input) {
-        let (now, current) = (self.now, self.nodes[node.index()].lives);
+        let (now, current) = (self.time_at(node), self.nodes[node.index()].lives);
         let Some(process) = &mut self.nodes[node.index()].process else {
             return;
         };
@@ -219,7 +223,7 @@ impl Network {
 
     /// Has a node do what is due.
     pub(super) fn wake(&mut self, node: NodeId) {
-        let now = self.now;
+        let now = self.time_at(node);
         let Some(process) = &mut self.nodes[node.index()].process else {
             return;
         };
@@ -233,14 +237,26 @@ impl Network {
     /// Sees to it that the node is woken: by the timer that is set, which asks again if it comes too early, or by another
     /// if it would come too late.
     fn set_timer(&mut self, node: NodeId) {
-        let Some(process) = &mut self.nodes[node.index()].process else {
+        let held = &mut self.nodes[node.index()];
+        let Some(process) = &mut held.process else {
             return;
         };
-        if let Some(at) = process.wakeup
+        let at = process
+            .wakeup
+            .and_then(|wakeup| held.clocks.when(process.anchor, wakeup));
+        if let Some(at) = at
             && process.timer.is_none_or(|timer| timer > at)
         {
             process.timer = Some(at);
             self.queue.push(at.max(self.now), Occurrence::Timer(node));
+        }
+    }
+
+    /// Has the node woken when its clock says so, now that its clock has changed.
+    pub(super) fn reset_timer(&mut self, node: NodeId) {
+        if let Some(process) = &mut self.nodes[node.index()].process {
+            process.timer = None;
+            self.set_timer(node);
         }
     }
 

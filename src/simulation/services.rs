@@ -62,7 +62,7 @@ impl Network {
             &introduction.fields,
             &chain,
             &signature,
-            self.now,
+            self.wall_clock(node),
         );
         let input = Input::Verified {
             life: self.nodes[node.index()].lives,
@@ -75,7 +75,7 @@ impl Network {
     }
 
     fn later(&mut self, node: NodeId, input: Input) {
-        let delay = self.signing.latency(self.options.signing);
+        let delay = self.options.signing.draw(&mut self.signing);
         self.queue
             .push(self.now + delay, Occurrence::Input(node, input));
     }

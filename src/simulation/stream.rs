@@ -9,11 +9,12 @@
 //!   | 4  Finished -------------------> |   TLS: the listener's end is open
 //! ```
 //!
-//! A lost segment is sent again, so it and all behind it arrive later. While the path is cut in either direction, what
-//! is sent waits; when the cut is lifted it goes on, and if that takes longer than the options allow, both ends close.
+//! A lost segment is sent again, so it and all behind it arrive later. While the path is cut, what is sent waits; when the
+//! cut is lifted it goes on. An end whose bytes are not acknowledged for longer than the options allow is *forgotten*: its
+//! node is told that the connection is gone, and says nothing, as nothing gets through. So does a host that vanishes. The
+//! other end is half open then: it goes on until it sends something itself, and is reset if there is a host again to do so.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use super::node::NodeId;
 use super::traffic::Kind;
@@ -47,8 +48,6 @@ pub(super) struct Connection {
     listener: End,
     /// TLS: the value both ends export.
     pub(super) exporter: [u8; 32],
-    /// Since when the path is cut.
-    pub(super) cut: Option<Timestamp>,
 }
 
 /// What one end knows, and what is on its way to it.
@@ -57,6 +56,10 @@ pub(super) struct End {
     pub(super) node: NodeId,
     pub(super) link: Option<LinkId>,
     pub(super) phase: Phase,
+    /// Closed without a word: it answers what still comes with a reset.
+    pub(super) is_forgotten: bool,
+    /// Since when something that was sent to it is not acknowledged, as far as that is worth noting.
+    pub(super) unacknowledged: Option<Timestamp>,
     last_arrival: Timestamp,
     waiting: Vec<Segment>,
 }
@@ -72,7 +75,7 @@ pub(super) enum Phase {
 /// What travels on a connection.
 #[derive(Debug)]
 pub(super) enum Segment {
-    /// The sending end is closed, or its process is gone.
+    /// The sending end is closed, or there is none: FIN or RST.
     End,
     /// One frame.
     Frame(Kind, Vec<u8>),
@@ -90,7 +93,7 @@ impl Segment {
         }
     }
 
-    /// The length, in bytes.
+    /// How many bytes of the stream it is.
     pub(super) const fn len(&self) -> usize {
         match self {
             Self::Frame(_, bytes) => bytes.len(),
@@ -143,20 +146,33 @@ impl End {
             node,
             link,
             phase: Phase::Opening,
+            is_forgotten: false,
+            unacknowledged: None,
             last_arrival: Timestamp::ZERO,
             waiting: Vec::new(),
         }
     }
 
-    /// When a segment arrives that takes `delay`: never before the one sent earlier.
-    pub(super) fn arrival(&mut self, now: Timestamp, delay: Duration) -> Timestamp {
-        self.last_arrival = self.last_arrival.max(now + delay);
+    /// When a segment arrives that would by itself arrive `at` this time: never before the one sent earlier.
+    pub(super) fn arrival(&mut self, at: Timestamp) -> Timestamp {
+        self.last_arrival = self.last_arrival.max(at);
         self.last_arrival
     }
 
     /// Keeps a segment until the path is whole.
     pub(super) fn wait(&mut self, segment: Segment) {
         self.waiting.push(segment);
+    }
+
+    /// Whether segments wait, so that later ones have to.
+    pub(super) const fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Closes it without a word.
+    pub(super) fn forget(&mut self) {
+        self.phase = Phase::Closed;
+        self.is_forgotten = true;
     }
 
     pub(super) fn take_waiting(&mut self) -> Vec<Segment> {
@@ -185,7 +201,6 @@ impl Connections {
             dialer: End::new(dialer, Some(link)),
             listener: End::new(listener, None),
             exporter,
-            cut: None,
         };
         self.open.insert(id, connection);
         id
@@ -204,32 +219,26 @@ impl Connections {
             .map(|connection| connection.end_mut(id.side))
     }
 
-    pub(super) fn cut(&mut self, id: ConnectionId, now: Timestamp) {
-        if let Some(connection) = self.open.get_mut(&id) {
-            connection.cut = Some(now);
-        }
-    }
-
     pub(super) fn remove(&mut self, id: ConnectionId) {
         self.open.remove(&id);
     }
 
-    pub(super) fn ids(&self) -> Vec<ConnectionId> {
-        self.open.keys().copied().collect()
+    /// The ends to which something was sent that is not acknowledged, in the order of dialling.
+    pub(super) fn unacknowledged(&self) -> Vec<EndId> {
+        self.ends(|end| end.unacknowledged.is_some())
     }
 
     /// The ends a node holds that are not closed, in the order of dialling.
     pub(super) fn ends_of(&self, node: NodeId) -> Vec<EndId> {
-        let ends = |(id, connection): (&ConnectionId, &Connection)| {
-            [Side::Dialer, Side::Listener].map(|side| {
-                let end = connection.end(side);
-                let is_held = end.node == node && end.phase != Phase::Closed;
-                is_held.then_some(EndId {
-                    connection: *id,
-                    side,
-                })
-            })
-        };
-        self.open.iter().flat_map(ends).flatten().collect()
+        self.ends(|end| end.node == node && end.phase != Phase::Closed)
+    }
+
+    fn ends(&self, is_wanted: impl Fn(&End) -> bool) -> Vec<EndId> {
+        let ids = self.open.keys().flat_map(|id| {
+            let dialer = EndId::dialer(*id);
+            [dialer, dialer.other()]
+        });
+        ids.filter(|id| is_wanted(self.open[&id.connection].end(id.side)))
+            .collect()
     }
 }

@@ -2,25 +2,27 @@
 
 use std::time::Duration;
 
-use super::network::{Force, Network};
+use super::latency::Latency;
+use super::network::Network;
 use super::node::NodeId;
-use super::rule::{Latency, Packet, Protocol, Verdict};
+use super::rule::{Packet, Protocol};
 use super::run::{Input, Occurrence};
-use super::stream::{ConnectionId, EndId, Phase, SYN, SYN_ACK, Segment};
+use super::stream::{EndId, Phase, SYN, SYN_ACK, Segment};
 use super::traffic::Kind;
 use super::transcript::{Fate, Sent};
 use crate::admission::{LinkChange, LinkId};
 use crate::time::Timestamp;
 use crate::wire::frame::{FRAME_HEADER_LEN, Frame, FrameHeader};
-use crate::wire::hello::Side;
 use crate::wire::refusal::Code;
 
+/// What IPv4 and TCP put before a segment's bytes.
+const HEADERS_LEN: usize = 20 + 20;
+/// Ethernet's, where a link says nothing.
+const MTU: usize = 1_500;
 /// How long a lost segment takes to be sent again the first time; twice as long each further time (RFC 6298 §5.5).
 const RETRANSMIT: Duration = Duration::from_millis(200);
 /// The same for a handshake's first segments (RFC 6298 §2.1).
 const RETRANSMIT_FIRST: Duration = Duration::from_secs(1);
-/// How often a segment is lost at most: what still fails then is a matter for a cut.
-const RETRANSMITS_MAX: u32 = 6;
 
 pub(super) fn frame_segment(frame: &Frame) -> Segment {
     Segment::Frame(Kind::of_frame(frame), frame.encode())
@@ -40,91 +42,110 @@ impl Network {
 
     /// Sends a segment to this end.
     pub(super) fn send_segment(&mut self, to: EndId, segment: Segment) {
-        if let Some(connection) = self.connections.get(to.connection) {
-            let from = connection.end(to.other().side).node;
+        if let Some((from, _)) = self.nodes_of(to) {
             let (kind, len) = (segment.kind(), segment.len());
             self.nodes[from.index()].traffic.count_sent(kind, len);
             self.carry(to, segment);
         }
     }
 
-    /// Has a segment arrive, or keeps it while the path is cut.
+    /// Has a segment arrive, or keeps it while it cannot.
     fn carry(&mut self, to: EndId, segment: Segment) {
-        let Some(connection) = self.connections.get(to.connection) else {
+        let Some((from, recipient)) = self.nodes_of(to) else {
             return;
         };
-        let (from, recipient) = (
-            connection.end(to.other().side).node,
-            connection.end(to.side).node,
-        );
-        let delay = match connection.cut {
-            Some(_) => None,
-            None => Some(self.segment_delay(from, recipient, &segment)),
+        let waits = self
+            .connections
+            .end_mut(to)
+            .is_some_and(|end| end.has_waiting());
+        let at = match !waits && self.reaches(from, recipient) {
+            true => self.arrival(from, recipient, &segment),
+            false => None,
         };
-        let now = self.now;
+        let is_heard_of = at.is_some() && !self.is_stalled(recipient, from);
         let Some(end) = self.connections.end_mut(to) else {
             return;
         };
-        let arrival = delay.map(|delay| end.arrival(now, delay));
+        let (now, at) = (self.now, at.map(|at| end.arrival(at)));
         self.transcript.sent(Sent {
             at: now,
             from,
             to: recipient,
             kind: segment.kind(),
             len: segment.len(),
-            fate: arrival.map_or(Fate::Waits, |at| Fate::Arrives(at.saturating_since(now))),
+            fate: at.map_or(Fate::Waits, |at| Fate::Arrives(at.saturating_since(now))),
         });
-        match arrival {
+        match at {
             None => end.wait(segment),
             Some(at) => self.queue.push(at, Occurrence::Segment(to, segment)),
         }
+        if !is_heard_of {
+            self.await_acknowledgement(to);
+        }
     }
 
-    fn segment_delay(&mut self, from: NodeId, to: NodeId, segment: &Segment) -> Duration {
-        let packet = Packet {
-            from,
-            to,
-            protocol: Protocol::Tcp,
-            len: segment.len(),
-        };
-        let mut retransmit = match segment {
+    /// Who sends to this end, and who holds it.
+    fn nodes_of(&self, to: EndId) -> Option<(NodeId, NodeId)> {
+        let connection = self.connections.get(to.connection)?;
+        Some((
+            connection.end(to.other().side).node,
+            connection.end(to.side).node,
+        ))
+    }
+
+    /// When a segment arrives, as often as it is lost; `None` if that takes longer than the sender waits.
+    fn arrival(&mut self, from: NodeId, to: NodeId, segment: &Segment) -> Option<Timestamp> {
+        let segment_len_max =
+            self.link(from, to).mtu.unwrap_or(MTU).max(2 * HEADERS_LEN) - HEADERS_LEN;
+        let retransmit = match segment {
             Segment::Handshake(SYN | SYN_ACK) => RETRANSMIT_FIRST,
             _ => RETRANSMIT,
         };
+        let (mut left, mut last) = (segment.len(), self.now);
+        loop {
+            let len = left.min(segment_len_max);
+            let packet = Packet {
+                from,
+                to,
+                protocol: Protocol::Tcp,
+                len: len + HEADERS_LEN,
+            };
+            last = last.max(self.packet_arrival(&packet, retransmit)?);
+            left -= len;
+            if left == 0 {
+                return Some(last);
+            }
+        }
+    }
+
+    fn packet_arrival(&mut self, packet: &Packet, mut retransmit: Duration) -> Option<Timestamp> {
         let mut late = Duration::ZERO;
-        for _ in 0..RETRANSMITS_MAX {
-            if let Some(delay) = self.transit(&packet) {
-                return late + delay;
+        while late < self.options.stream_timeout {
+            let outcome = self.outcome(packet);
+            if let ([Some(at), _], None) = (outcome.arrivals, outcome.flipped) {
+                return Some(at + late);
             }
             late += retransmit;
             retransmit *= 2;
         }
-        let latency = self.link(from, to).latency.max;
-        late + latency
+        None
     }
 
-    /// How long one segment takes; `None` if it is lost.
-    fn transit(&mut self, packet: &Packet) -> Option<Duration> {
-        match self.judge(packet) {
-            Verdict::Deliver(delay) => Some(delay),
-            Verdict::Drop => None,
-            Verdict::Pass => {
-                let link = self.link(packet.from, packet.to);
-                let chance = &mut self.nodes[packet.from.index()].tcp;
-                let is_lost = chance.happens(link.loss);
-                let delay = chance.latency(link.latency);
-                (!is_lost).then_some(delay)
-            }
-        }
-    }
-
-    /// The kernel answers a SYN even for a process that stands still; everything else is for the process.
+    /// The kernel answers a SYN even for a process that stands still, and for an end that was forgotten; everything else is
+    /// for the process. A host that is gone answers nothing.
     pub(super) fn segment_arrived(&mut self, to: EndId, segment: Segment) {
-        let Some(connection) = self.connections.get(to.connection) else {
+        let Some(end) = self.connections.end_mut(to) else {
             return;
         };
-        let node = connection.end(to.side).node;
+        let (node, is_forgotten) = (end.node, end.is_forgotten);
+        let is_reachable = self.nodes[node.index()].is_reachable;
         match segment {
+            Segment::Handshake(SYN) if !is_reachable => end.forget(),
+            segment if !is_reachable => {
+                end.wait(segment);
+                self.await_acknowledgement(to);
+            }
+            _ if is_forgotten => self.send_segment(to.other(), Segment::End),
             Segment::Handshake(SYN) => self.handshake(to, SYN),
             segment => self.give(node, Input::Segment(to, segment)),
         }
@@ -137,7 +158,8 @@ impl Network {
         if end.phase == Phase::Closed {
             return;
         }
-        let (node, from) = (end.node, self.peer_of(to));
+        let node = end.node;
+        let from = self.nodes_of(to).map(|(from, _)| from);
         self.received(node, segment.kind(), segment.len());
         self.teller = from;
         match segment {
@@ -148,17 +170,12 @@ impl Network {
         }
     }
 
-    fn peer_of(&self, end: EndId) -> Option<NodeId> {
-        let connection = self.connections.get(end.connection)?;
-        Some(connection.end(end.other().side).node)
-    }
-
     fn take_frame(&mut self, to: EndId, bytes: &[u8]) {
-        let now = self.now;
         let Some(end) = self.connections.end_mut(to) else {
             return;
         };
         let (node, link) = (end.node, end.link);
+        let now = self.time_at(node);
         let (header, payload) = bytes
             .split_first_chunk::<FRAME_HEADER_LEN>()
             .expect("we encoded it");
@@ -182,89 +199,94 @@ impl Network {
 
 // Cuts.
 impl Network {
-    /// Stalls the connections whose path is cut now, and lets those go on whose path is whole again.
-    pub(super) fn cuts_changed(&mut self) {
-        for id in self.connections.ids() {
-            let Some(connection) = self.connections.get(id) else {
+    /// Whether rules let nothing of a connection through in this direction.
+    fn is_stalled(&self, from: NodeId, to: NodeId) -> bool {
+        let mut rules = self.rules.values();
+        rules.any(|imposed| imposed.rule.stalls(from, to, Protocol::Tcp))
+    }
+
+    fn reaches(&self, from: NodeId, to: NodeId) -> bool {
+        self.nodes[to.index()].is_reachable && !self.is_stalled(from, to)
+    }
+
+    /// Something was sent to this end of which its sender hears nothing for now.
+    fn await_acknowledgement(&mut self, to: EndId) {
+        let now = self.now;
+        let Some(end) = self.connections.end_mut(to) else {
+            return;
+        };
+        if end.unacknowledged.is_none() {
+            end.unacknowledged = Some(now);
+            let timeout = now + self.options.stream_timeout;
+            self.queue.push(timeout, Occurrence::StreamTimeout(to, now));
+        }
+    }
+
+    /// Has connections go on that can. What waited is sent again when the sender's timer, which has backed off, next fires: at
+    /// most as late again as it waited already; or at once, if it was merely held.
+    pub(super) fn resume_streams(&mut self, resume: Resume) {
+        for to in self.connections.unacknowledged() {
+            let Some((from, recipient)) = self.nodes_of(to) else {
                 continue;
             };
-            let is_cut = self.is_cut(
-                connection.end(Side::Dialer).node,
-                connection.end(Side::Listener).node,
-            );
-            match (connection.cut, is_cut) {
-                (None, true) => self.cut(id),
-                (Some(since), false) => self.mend(id, since),
-                (None, false) | (Some(_), true) => {}
+            if self.reaches(from, recipient) {
+                self.send_again(to, resume);
             }
         }
     }
 
-    /// Whether segments cannot pass in both directions.
-    pub(super) fn is_cut(&self, one: NodeId, other: NodeId) -> bool {
-        self.rules.values().any(|Force { rule, .. }| {
-            rule.cuts(one, other, Protocol::Tcp) || rule.cuts(other, one, Protocol::Tcp)
-        })
-    }
-
-    pub(super) fn cut(&mut self, id: ConnectionId) {
-        self.connections.cut(id, self.now);
-        let timeout = self.now + self.options.stream_timeout;
-        self.queue
-            .push(timeout, Occurrence::StreamTimeout(id, self.now));
-    }
-
-    /// What waited is sent again when the sender's timer, which has backed off, next fires: at most as late again as the cut
-    /// was long.
-    fn mend(&mut self, id: ConnectionId, since: Timestamp) {
-        let Some(connection) = self.connections.get_mut(id) else {
+    fn send_again(&mut self, to: EndId, resume: Resume) {
+        let Some((from, _)) = self.nodes_of(to) else {
             return;
         };
-        connection.cut = None;
-        let longest = self
-            .now
-            .saturating_since(since)
-            .min(self.options.stream_timeout);
-        let dialer = EndId::dialer(id);
-        self.send_again(dialer, longest);
-        self.send_again(dialer.other(), longest);
-    }
-
-    fn send_again(&mut self, to: EndId, longest: Duration) {
-        let now = self.now;
-        let Some(connection) = self.connections.get_mut(to.connection) else {
+        let Some(end) = self.connections.end_mut(to) else {
             return;
         };
-        let from = connection.end(to.other().side).node;
-        let end = connection.end_mut(to.side);
         let waiting = end.take_waiting();
-        if waiting.is_empty() {
+        let Some(since) = end.unacknowledged.take() else {
             return;
+        };
+        let late = match resume {
+            Resume::AfterBackoff => self.backoff(from, since),
+            Resume::AtOnce => Duration::ZERO,
+        };
+        let at = self.now + late;
+        if let Some(end) = self.connections.end_mut(to) {
+            end.arrival(at);
         }
-        let backoff = Latency::between(Duration::ZERO, longest);
-        let late = self.nodes[from.index()].tcp.latency(backoff);
-        end.arrival(now, late);
         for segment in waiting {
             self.carry(to, segment);
         }
     }
 
-    pub(super) fn stream_timeout(&mut self, id: ConnectionId, since: Timestamp) {
-        let Some(connection) = self.connections.get(id) else {
+    fn backoff(&mut self, sender: NodeId, since: Timestamp) -> Duration {
+        let waited = self.now.saturating_since(since);
+        let longest = waited.min(self.options.stream_timeout);
+        Latency::between(Duration::ZERO, longest).draw(&mut self.nodes[sender.index()].tcp.again)
+    }
+
+    /// The sender to this end gives up if it has heard nothing since this time.
+    pub(super) fn stream_timeout(&mut self, to: EndId, since: Timestamp) {
+        let Some(end) = self.connections.end_mut(to) else {
             return;
         };
-        if connection.cut != Some(since) {
+        if end.unacknowledged != Some(since) {
             return;
         }
-        let nodes = [
-            connection.end(Side::Dialer).node,
-            connection.end(Side::Listener).node,
-        ];
-        let dialer = EndId::dialer(id);
-        for (node, end) in nodes.into_iter().zip([dialer, dialer.other()]) {
-            self.give(node, Input::LinkLost(end, None));
+        end.take_waiting();
+        let sender = to.other();
+        if let Some(end) = self.connections.end_mut(sender) {
+            let node = end.node;
+            self.give(node, Input::TimedOut(sender));
         }
     }
+}
+
+/// How what waited goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Resume {
+    AfterBackoff,
+    AtOnce,
 }
 
 // The end.
@@ -285,17 +307,52 @@ impl Network {
         }
     }
 
+    /// A host is gone with its process: nobody is told.
+    pub(super) fn host_is_gone(&mut self, node: NodeId) {
+        self.nodes[node.index()].process = None;
+        self.nodes[node.index()].is_reachable = false;
+        for end in self.connections.ends_of(node) {
+            self.forget(end);
+        }
+    }
+
+    /// A host is there again, and resets what it knows nothing of.
+    pub(super) fn host_is_up(&mut self, node: NodeId) {
+        if !self.nodes[node.index()].is_reachable {
+            self.nodes[node.index()].is_reachable = true;
+            self.resume_streams(Resume::AfterBackoff);
+        }
+    }
+
     /// This end is gone, and its node is told.
     pub(super) fn link_lost(&mut self, end: EndId, failure: Option<Code>) {
-        let now = self.now;
         let Some(held) = self.connections.end_mut(end) else {
             return;
         };
-        let (node, link, phase) = (held.node, held.link, held.phase);
-        if phase == Phase::Open && failure.is_some() {
+        if held.phase == Phase::Open && failure.is_some() {
             return; // The dial timed out while the process stood still, and succeeded before.
         }
+        let (holder, phase) = ((held.node, held.link), held.phase);
         self.shut(end);
+        self.tell_lost(holder, phase, failure);
+    }
+
+    /// This end waited in vain: it is forgotten, and its node is told.
+    pub(super) fn timed_out(&mut self, end: EndId) {
+        if let Some(held) = self.connections.end_mut(end) {
+            let (holder, phase) = ((held.node, held.link), held.phase);
+            self.forget(end);
+            self.tell_lost(holder, phase, None);
+        }
+    }
+
+    fn tell_lost(
+        &mut self,
+        (node, link): (NodeId, Option<LinkId>),
+        phase: Phase,
+        failure: Option<Code>,
+    ) {
+        let now = self.time_at(node);
         let process = self.nodes[node.index()].process.as_mut();
         let Some((link, process)) = link.zip(process) else {
             return;
@@ -319,6 +376,20 @@ impl Network {
             self.connections.remove(end.connection);
         } else if !was_closed {
             self.send_segment(end.other(), Segment::End);
+        }
+    }
+
+    /// Closes this end without a word; what it still had to say is lost.
+    fn forget(&mut self, end: EndId) {
+        let Some(connection) = self.connections.get_mut(end.connection) else {
+            return;
+        };
+        connection.end_mut(end.side).forget();
+        let other = connection.end_mut(end.other().side);
+        other.take_waiting();
+        other.unacknowledged = None;
+        if connection.is_over() {
+            self.connections.remove(end.connection);
         }
     }
 }

@@ -1,46 +1,71 @@
-//! How the network carries datagrams, and what the rules say of any packet.
+//! How the network carries datagrams.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use super::network::Network;
 use super::node::NodeId;
-use super::rule::{Link, Packet, Protocol, Verdict};
+use super::passage::Outcome;
+use super::rule::{Packet, Protocol};
 use super::run::{Input, Occurrence};
 use super::traffic::Kind;
 use super::transcript::{Fate, Sent};
+use crate::time::Timestamp;
+
+/// What IPv4 and UDP put before a payload, in bytes.
+const HEADERS_LEN: usize = 20 + 8;
 
 impl Network {
     pub(super) fn transmit(&mut self, from: NodeId, to: SocketAddr, payload: Vec<u8>) {
         self.check_datagram(from, to, payload.len());
-        let Some(&recipient) = self.addrs.get(&to) else {
+        let Some(recipient) = self.addrs.holder(to) else {
             return;
         };
-        let copies = self.fate(from, recipient, payload.len());
         let kind = Kind::of_datagram(&payload);
-        self.nodes[from.index()]
-            .traffic
-            .count_sent(kind, payload.len());
+        let len = payload.len();
+        self.nodes[from.index()].traffic.count_sent(kind, len);
+        let outcome = self.outcome(&Packet {
+            from,
+            to: recipient,
+            protocol: Protocol::Udp,
+            len: len + HEADERS_LEN,
+        });
         self.transcript.sent(Sent {
             at: self.now,
             from,
             to: recipient,
             kind,
-            len: payload.len(),
-            fate: Fate::of_copies(copies),
+            len,
+            fate: self.fate(&outcome),
         });
-        if !self.nodes[recipient.index()].options.local.udp {
-            return;
+        if self.nodes[recipient.index()].options.local.udp {
+            self.deliver(from, recipient, &outcome, payload);
         }
-        let source = self.nodes[from.index()].addr();
-        for delay in copies.into_iter().flatten() {
+    }
+
+    fn fate(&self, outcome: &Outcome) -> Fate {
+        let delay = |at: Timestamp| at.saturating_since(self.now);
+        match outcome.held_by {
+            Some(_) => Fate::Waits,
+            None => Fate::of_copies(outcome.arrivals.map(|at| at.map(delay))),
+        }
+    }
+
+    fn deliver(&mut self, from: NodeId, to: NodeId, outcome: &Outcome, mut payload: Vec<u8>) {
+        let from = self.nodes[from.index()].addr();
+        if let Some(bit) = outcome.flipped {
+            flip(&mut payload, bit);
+        }
+        let kind = Kind::of_datagram(&payload);
+        for at in outcome.arrivals.into_iter().flatten() {
             let input = Input::Datagram {
-                from: source,
+                from,
                 kind,
                 payload: payload.clone().into_boxed_slice(),
             };
-            self.queue
-                .push(self.now + delay, Occurrence::Input(recipient, input));
+            match outcome.held_by.and_then(|rule| self.rules.get_mut(&rule)) {
+                Some(rule) => rule.hold(at.saturating_since(self.now), to, input),
+                None => self.queue.push(at, Occurrence::Input(to, input)),
+            }
         }
     }
 
@@ -49,46 +74,31 @@ impl Network {
         self.nodes[node.index()].traffic.count_received(kind, len);
         self.transcript.delivered(self.now, node, kind, len);
     }
+}
 
-    /// How long each copy of a datagram takes; `None` for one that does not arrive, or is not made.
-    fn fate(&mut self, from: NodeId, to: NodeId, len: usize) -> [Option<Duration>; 2] {
-        let packet = Packet {
-            from,
-            to,
-            protocol: Protocol::Udp,
-            len,
-        };
-        match self.judge(&packet) {
-            Verdict::Deliver(delay) => [Some(delay), None],
-            Verdict::Drop => [None, None],
-            Verdict::Pass => {
-                let link = self.link(from, to);
-                let chance = &mut self.nodes[from.index()].udp;
-                let is_lost =
-                    chance.happens(link.loss) || link.datagram_len_max.is_some_and(|max| len > max);
-                let is_doubled = chance.happens(link.duplicate);
-                let delay = chance.latency(link.latency);
-                let second = is_doubled.then(|| chance.latency(link.latency));
-                [(!is_lost).then_some(delay), second]
-            }
+fn flip(payload: &mut [u8], bit: u32) {
+    let Some(bits) = u32::try_from(payload.len() * 8)
+        .ok()
+        .filter(|bits| *bits > 0)
+    else {
+        return;
+    };
+    let bit = (bit % bits) as usize;
+    payload[bit / 8] ^= 1 << (bit % 8);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_bit_is_flipped_wherever_it_falls() {
+        for bit in [0, 7, 8, 23, 24, u32::MAX] {
+            let mut payload = [0; 3];
+            flip(&mut payload, bit);
+            let ones: u32 = payload.iter().map(|byte| byte.count_ones()).sum();
+            assert_eq!(ones, 1, "bit {bit}");
         }
-    }
-
-    /// What the rules say: the first that decides.
-    pub(super) fn judge(&mut self, packet: &Packet) -> Verdict {
-        let mut verdicts = self
-            .rules
-            .values_mut()
-            .map(|force| force.rule.judge(packet, &mut force.chance));
-        verdicts
-            .find(|verdict| *verdict != Verdict::Pass)
-            .unwrap_or(Verdict::Pass)
-    }
-
-    pub(super) fn link(&self, from: NodeId, to: NodeId) -> Link {
-        self.links
-            .get(&(from, to))
-            .copied()
-            .unwrap_or(self.options.link)
+        flip(&mut [], 5);
     }
 }

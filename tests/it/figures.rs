@@ -7,7 +7,7 @@ use std::time::Duration;
 use phalanx::member::MemberState;
 use phalanx::membership::Options;
 use phalanx::simulation::{
-    Change, Effect, Network, NetworkOptions, NodeId, Protocol, Rate, Rule, plain_options,
+    Change, Effect, Loss, Network, NetworkOptions, NodeId, Protocol, Rule, plain_options,
 };
 use phalanx::time::Timestamp;
 use phalanx::trust::{Trust, TrustPem};
@@ -164,7 +164,7 @@ fn longest_death(network: &Network) -> Duration {
 #[test]
 fn at_20_percent_loss_nobody_stays_dead_longer_than_a_refutation_takes() {
     let (mut network, _) = formed(100, 1, plain_options);
-    let loss = network.impose(Rule::everywhere(None, Effect::Lose(Rate::percent(20))));
+    let loss = network.impose(Rule::everywhere(None, Effect::Lose(Loss::percent(20))));
     network.run_for(secs(600)).unwrap();
     let count = |state| {
         let changes = network.transcript().changes();
@@ -196,7 +196,7 @@ fn eventful(mut network: Network, nodes: &[NodeId]) -> Network {
     network.run_for(secs(10)).unwrap();
     network.impose(Rule::everywhere(
         Some(Protocol::Udp),
-        Effect::Lose(Rate::percent(10)),
+        Effect::Lose(Loss::percent(10)),
     ));
     network.crash(nodes[3]);
     network.run_for(secs(20)).unwrap();

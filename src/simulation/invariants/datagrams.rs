@@ -15,20 +15,18 @@ impl Network {
                 .broken(format!("at most {len_max} bytes"), format!("{len} bytes"));
             self.broken(from, None, broken);
         }
-        match self.addrs.get(&to) {
-            Some(&recipient) if recipient != from => self.recipients.push(recipient),
-            Some(_) => {
-                let broken = Invariant::NobodyTalksToItself
-                    .broken("datagrams to others", "a datagram to itself");
-                self.broken(from, None, broken);
-            }
-            None => {
-                let broken = Invariant::DatagramsGoToMembersOnly.broken(
-                    "datagrams to members",
-                    format!("one to {to}, where nobody is"),
-                );
-                self.broken(from, None, broken);
-            }
+        if self.addrs.holder(to) == Some(from) {
+            let broken = Invariant::NobodyTalksToItself
+                .broken("datagrams to others", "a datagram to itself");
+            self.broken(from, None, broken);
+        } else if self.addrs.ever(to).next().is_none() {
+            let broken = Invariant::DatagramsGoToMembersOnly.broken(
+                "datagrams to members",
+                format!("one to {to}, where nobody ever was"),
+            );
+            self.broken(from, None, broken);
+        } else {
+            self.recipients.push(to);
         }
     }
 
@@ -38,11 +36,14 @@ impl Network {
         let Some(process) = &self.nodes[from.index()].process else {
             return;
         };
-        let is_stranger = |recipient: &NodeId| process.view.get(*recipient).is_none();
-        if let Some(stranger) = recipients.iter().copied().find(is_stranger) {
+        // An address leads to members as long as any of those is one who are, or were, reached there.
+        let is_member = |node: NodeId| process.view.get(node).is_some();
+        let is_strange = |to: &SocketAddr| !self.addrs.ever(*to).any(is_member);
+        if let Some(to) = recipients.into_iter().find(is_strange) {
+            let stranger = self.addrs.holder(to);
             let broken = Invariant::DatagramsGoToMembersOnly
                 .broken("datagrams to members", "one to a node it never admitted");
-            self.broken(from, Some(stranger), broken);
+            self.broken(from, stranger, broken);
         }
     }
 }

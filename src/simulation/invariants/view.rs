@@ -94,7 +94,7 @@ impl Network {
             return Ok(());
         };
         let ttl = observer.options.params.tombstone_ttl;
-        let is_expired = !held.version.state.is_live() && held.since + ttl <= self.now;
+        let is_expired = !held.version.state.is_live() && held.since + ttl <= self.time_at(node);
         if is_expired || version.supersedes(&held.version) {
             return Ok(());
         }

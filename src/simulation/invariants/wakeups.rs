@@ -10,11 +10,12 @@ const WAKES_MAX: u32 = 1_000;
 impl Network {
     /// A wakeup that lies in the past would make every call a late one.
     pub(in super::super) fn no_wakeup_lies_in_the_past(&mut self, node: NodeId) {
+        let now = self.time_at(node);
         let process = self.nodes[node.index()].process.as_ref();
         if let Some(at) = process.and_then(|process| process.wakeup)
-            && at < self.now
+            && at < now
         {
-            let late = self.now.saturating_since(at);
+            let late = now.saturating_since(at);
             let broken = Invariant::NobodyIsWokenForNothing
                 .broken("a wakeup to come", format!("one {late:?} ago"));
             self.broken(node, None, broken);

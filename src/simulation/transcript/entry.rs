@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::super::clock::{ClockChange, Clocks};
 use super::super::invariants::Violation;
 use super::super::node::NodeId;
 use super::super::traffic::Kind;
@@ -120,6 +121,8 @@ pub enum Turn {
     Blocks,
     /// It blocks no longer.
     BlocksNoLonger,
+    /// Its clocks change.
+    ClockChanges(Clocks, ClockChange),
     /// Its process is killed.
     Crashes,
     /// It goes on after standing still.
@@ -131,6 +134,8 @@ pub enum Turn {
     },
     /// It is asked to leave.
     IsAskedToLeave,
+    /// It is given other certificates, for its next life.
+    IsGivenTrust,
     /// It may serve.
     IsReady,
     /// Each message takes it so many times as long; 1: as at first.
@@ -151,6 +156,10 @@ pub enum Turn {
     Ends,
     /// Datagrams between it and that member pass again.
     ReachesByUdp(NodeId),
+    /// It is reached at another address now.
+    MovesTo(SocketAddr),
+    /// Its host is gone, and says nothing.
+    Vanishes,
     /// That member answers over TCP while datagrams between the two do not arrive.
     MissesByUdp(NodeId),
 }

@@ -6,6 +6,8 @@
 //! {"t":20000000,"ev":"end","trace_hash":"9f86d081884c7d65"}
 //! ```
 
+use std::net::SocketAddr;
+
 use serde::Serialize;
 
 use super::Transcript;
@@ -66,6 +68,10 @@ enum Fact<'a> {
         code: Option<Code>,
         #[serde(skip_serializing_if = "Option::is_none")]
         about: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        addr: Option<SocketAddr>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        clock: Option<String>,
     },
     Sent {
         from: &'a str,
@@ -177,9 +183,12 @@ impl Transcript {
     fn turn(&self, node: NodeId, turn: Turn) -> Fact<'_> {
         let (mut life, mut acknowledged, mut factor, mut code, mut about) =
             (None, None, None, None, None);
+        let (mut addr, mut clock) = (None, None);
         match turn {
+            Turn::ClockChanges(clocks, change) => clock = Some(format!("{clocks} {change}")),
             Turn::HasLeft { acknowledged: by } => acknowledged = Some(by),
             Turn::IsSlowed { factor: times } => factor = Some(times),
+            Turn::MovesTo(to) => addr = Some(to),
             Turn::MissesByUdp(other) | Turn::ReachesByUdp(other) => {
                 about = Some(self.name_of(other));
             }
@@ -195,6 +204,8 @@ impl Transcript {
             factor,
             code,
             about,
+            addr,
+            clock,
         }
     }
 
@@ -243,18 +254,22 @@ impl Turn {
             Self::Alone => "alone",
             Self::Blocks => "blocks",
             Self::BlocksNoLonger => "blocks no longer",
+            Self::ClockChanges(..) => "clock changes",
             Self::Crashes => "crashes",
             Self::Ends => "ends",
             Self::GoesOn => "goes on",
             Self::HasLeft { .. } => "has left",
             Self::IsAskedToLeave => "is asked to leave",
+            Self::IsGivenTrust => "is given trust",
             Self::IsReady => "is ready",
             Self::IsSlowed { .. } => "is slowed",
             Self::MissesByUdp(_) => "misses by UDP",
+            Self::MovesTo(_) => "moves",
             Self::ReachesByUdp(_) => "reaches by UDP",
             Self::StandsStill => "stands still",
             Self::Starts { .. } => "starts",
             Self::Stops(_) => "stops",
+            Self::Vanishes => "vanishes",
         }
     }
 }

@@ -103,21 +103,25 @@ fn write_turn(f: &mut fmt::Formatter<'_>, names: &Transcript, turn: Turn) -> fmt
         Turn::Alone => f.write_str("reaches no contact point"),
         Turn::Blocks => f.write_str("blocks"),
         Turn::BlocksNoLonger => f.write_str("no longer blocks"),
+        Turn::ClockChanges(clocks, change) => write!(f, "{clocks} {change}"),
         Turn::Crashes => f.write_str("crashes"),
         Turn::Ends => f.write_str("ends"),
         Turn::GoesOn => f.write_str("goes on"),
         Turn::HasLeft { acknowledged } => write!(f, "has left, acknowledged by {acknowledged}"),
         Turn::IsAskedToLeave => f.write_str("is asked to leave"),
+        Turn::IsGivenTrust => f.write_str("is given other certificates"),
         Turn::IsReady => f.write_str("is ready"),
         Turn::IsSlowed { factor } => write!(f, "is slowed {factor} times"),
         Turn::MissesByUdp(other) => {
             write!(f, "{} answers by TCP only", names.name_of(other))
         }
+        Turn::MovesTo(addr) => write!(f, "moves to {addr}"),
         Turn::ReachesByUdp(other) => write!(f, "{} answers by UDP again", names.name_of(other)),
         Turn::StandsStill => f.write_str("stands still"),
         Turn::Starts { life: 1 } => f.write_str("starts"),
         Turn::Starts { life } => write!(f, "starts life {life}"),
         Turn::Stops(code) => write!(f, "stops for good: {code}"),
+        Turn::Vanishes => f.write_str("vanishes"),
     }
 }
 
