@@ -70,6 +70,7 @@
 //! is the library to embed.
 
 pub mod member;
+mod sabotage;
 pub mod time;
 
 pub mod wire;

@@ -13,6 +13,7 @@ use super::link::{LinkId, ProvenLink};
 use super::options::DialBack;
 use super::{Admission, Role, Timer};
 use crate::member::{Generation, MemberRecord, Standing};
+use crate::sabotage::Sabotage;
 use crate::time::Timestamp;
 use crate::wire::frame::{Frame, WireKey};
 use crate::wire::hello::{Hello, JoinId, KEY_IDS_MAX, Purpose};
@@ -211,6 +212,9 @@ impl Admission {
         let addr = record.addr;
         let is_same_host = self.is_same_host(addr.ip(), peer.addr.ip());
         let failed = |cause| (Code::DialBackFailed, cause, Some(addr));
+        if self.local.saboteur.does(Sabotage::DialBackSkipped) {
+            return self.met(join);
+        }
         let (code, cause, addr) = match self.local.options.dial_back {
             _ if addr == self.local.options.advertised => failed(Some(Code::OwnAddress)),
             DialBack::Off => return self.met(join),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::options::{Identity, Options};
 use crate::member::ProtocolRange;
+use crate::sabotage::{Sabotage, Saboteur};
 use crate::wire::hello::{Channel, Hello, Introduction, Purpose, Side, proof_statement};
 use crate::wire::refusal::Code;
 
@@ -16,6 +17,7 @@ pub(super) struct Local {
     pub(super) is_leaving: bool,
     /// The nonces of our own hellos on connections we dialled: who hears one of them has dialled itself.
     nonces: BTreeSet<[u8; 32]>,
+    pub(super) saboteur: Saboteur,
 }
 
 impl Local {
@@ -26,6 +28,7 @@ impl Local {
             key_ids: Vec::new(),
             is_leaving: false,
             nonces: BTreeSet::new(),
+            saboteur: Saboteur::none(),
         }
     }
 
@@ -91,7 +94,9 @@ impl Local {
             .zip(hello.cluster_id.as_ref());
         if hello.tls != is_tls || self.options.tls != is_tls {
             Err(Code::SecurityMismatch)
-        } else if hello.cluster != self.options.cluster {
+        } else if hello.cluster != self.options.cluster
+            && !self.saboteur.does(Sabotage::ClusterNameIgnored)
+        {
             Err(Code::ClusterNameMismatch)
         } else if ids.is_some_and(|(ours, theirs)| ours != theirs) {
             Err(Code::ClusterIdMismatch)

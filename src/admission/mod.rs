@@ -243,6 +243,12 @@ impl Admission {
         self.refuse_all_joins(now, Code::Leaving);
     }
 
+    /// Breaks it.
+    #[cfg(test)]
+    pub(crate) fn sabotage(&mut self, sabotage: crate::sabotage::Sabotage) {
+        self.local.saboteur = crate::sabotage::Saboteur::of(sabotage);
+    }
+
     /// Forgets what was verified: the truststore has changed. Connections stay.
     pub fn forget_introductions(&mut self) {
         self.introductions.clear();

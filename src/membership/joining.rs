@@ -15,6 +15,7 @@ use crate::member::{
     Generation, Incarnation, IntroductionTag, MemberId, MemberRecord, MemberState, MetadataStamp,
     ProtocolRange, Standing,
 };
+use crate::sabotage::Sabotage;
 use crate::seal::GossipKeyPair;
 use crate::time::Timestamp;
 use crate::wire::frame::{PageEntry, WireKey, WireVerdict};
@@ -195,6 +196,11 @@ impl Membership {
             self.look_up(point);
         }
         for addr in self.contacts.next_dials(&mut self.rng) {
+            if self.does(Sabotage::ContactsGossipedTo) {
+                let payload = vec![0; 64];
+                self.outbox
+                    .push_back(Output::Transmit { to: addr, payload });
+            }
             if self.is_live_addr(addr) {
                 self.contacts.ended(addr, Outcome::Done);
             } else {
@@ -217,6 +223,9 @@ impl Membership {
     /// A contact point's addresses are known, for the round under way and for healing.
     pub(super) fn on_resolved(&mut self, point: &ContactPoint, addrs: &[SocketAddr]) {
         for addr in addrs.iter().map(canonical) {
+            if self.does(Sabotage::ContactsForgotten) {
+                break;
+            }
             self.healing.note_contact(addr);
         }
         self.contacts.resolved(point, addrs);
@@ -260,8 +269,10 @@ impl Membership {
                 is_permanent,
                 ..
             } => {
-                self.outbox
-                    .push_back(Output::Event(Event::JoinRefused { addr, code, cause }));
+                if !self.does(Sabotage::RefusalsUnsaid) {
+                    self.outbox
+                        .push_back(Output::Event(Event::JoinRefused { addr, code, cause }));
+                }
                 Outcome::Refused {
                     code,
                     for_good: is_permanent,
@@ -356,7 +367,8 @@ impl Membership {
 
     /// With nobody left, the contact points are dialled again.
     pub(super) fn look_again_if_alone(&mut self, now: Timestamp) {
-        if self.stage == Stage::Running && self.swim.live_len() == 1 {
+        let forgotten = self.does(Sabotage::ContactsForgotten);
+        if self.stage == Stage::Running && self.swim.live_len() == 1 && !forgotten {
             self.contacts.resume(now);
         }
     }
@@ -415,7 +427,10 @@ impl Membership {
         if held.record().addr == record.addr || held.state() == MemberState::Left {
             return JoinVerdict::GoOn;
         }
-        JoinVerdict::AskOldAddress(held.record().addr)
+        match self.does(Sabotage::MemberIdShared) {
+            true => JoinVerdict::GoOn,
+            false => JoinVerdict::AskOldAddress(held.record().addr),
+        }
     }
 
     /// Whether this very life is held as alive, suspect or dead.

@@ -53,6 +53,7 @@ pub use refusals::Refusal;
 use crate::admission::{self, Admission};
 pub use crate::admission::{Channel, DialBack, FrameError, LinkChange, LinkId, Opened};
 use crate::member::{Generation, MemberId};
+use crate::sabotage::Sabotage;
 use crate::seal::{Keyring, Secrets, Seed};
 use crate::swim::{self, Swim};
 pub use crate::swim::{Member, Params, ParamsError};
@@ -466,9 +467,11 @@ impl Membership {
             Said::Suspected { record, by } => Event::MemberSuspected { record, by },
             Said::Alive(record) => Event::MemberRefuted(record),
             Said::Died { record, by } => {
-                self.healing
-                    .book
-                    .insert(&record.id, record.addr, &mut self.rng);
+                if !self.does(Sabotage::AddressBookEmptied) {
+                    self.healing
+                        .book
+                        .insert(&record.id, record.addr, &mut self.rng);
+                }
                 self.close_links_to(now, &record.id, record.generation);
                 self.look_again_if_alone(now);
                 Event::MemberDied { record, by }
@@ -502,6 +505,9 @@ impl Membership {
         by_us: bool,
     ) {
         self.refusals.note(now, code, peer);
+        if self.does(Sabotage::RefusalsUnsaid) {
+            return;
+        }
         let event = Event::Refused {
             peer,
             id,
@@ -537,6 +543,17 @@ impl Membership {
 
     fn is_running(&self) -> bool {
         matches!(self.stage, Stage::Running | Stage::Leaving)
+    }
+
+    /// Breaks it.
+    #[cfg(test)]
+    pub(crate) fn sabotage(&mut self, sabotage: Sabotage) {
+        self.swim.sabotage(sabotage);
+        self.admission.sabotage(sabotage);
+    }
+
+    fn does(&self, sabotage: Sabotage) -> bool {
+        self.swim.saboteur.does(sabotage)
     }
 
     const fn is_tls(&self) -> bool {

@@ -9,6 +9,7 @@ use super::links::Job;
 use super::{Membership, Output, Stage};
 use crate::admission::{FrameError, LinkId, Peer, ProvenLink};
 use crate::member::{Generation, MemberId};
+use crate::sabotage::Sabotage;
 use crate::swim::{BodyError, FallbackOutcome, SyncOutcome};
 use crate::time::Timestamp;
 use crate::wire::frame::{DigestEntry, Frame, PageEntry, WireKey};
@@ -337,7 +338,7 @@ impl Membership {
     }
 
     fn on_keys(&mut self, now: Timestamp, link: LinkId, keys: &[WireKey]) {
-        if !self.is_tls() {
+        if !self.is_tls() || self.does(Sabotage::KeysIgnored) {
             return;
         }
         if self.keyring.install(now, keys) {

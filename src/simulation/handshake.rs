@@ -99,7 +99,7 @@ impl Network {
         let chain = self.trust(listener).chain();
         match self
             .trust(dialer)
-            .verify_peer(chain, PeerRole::Server, self.wall_clock(dialer))
+            .verify_peer(chain, PeerRole::Server, self.trusted_now(dialer))
         {
             Ok(_) => {
                 self.send_segment(end.other(), Segment::Handshake(FINISHED));

@@ -20,6 +20,7 @@ use super::traffic::Traffic;
 use super::transcript::{Transcript, Turn};
 use crate::member::{MemberId, MemberState};
 use crate::membership::{ContactPoint, Membership, Options};
+use crate::sabotage::Saboteur;
 use crate::seal::Seed;
 use crate::time::Timestamp;
 use crate::trust::Trust;
@@ -54,6 +55,7 @@ pub struct Network {
     pub(super) recipients: Vec<SocketAddr>,
     /// Whose datagram or frame the node whose turn it is has been given.
     pub(super) teller: Option<NodeId>,
+    pub(super) saboteur: Saboteur,
     /// How many nodes were audited.
     pub(super) audits: u64,
 }
@@ -83,6 +85,7 @@ impl Network {
             violation: None,
             recipients: Vec::new(),
             teller: None,
+            saboteur: Saboteur::none(),
             audits: 0,
             options,
         }
@@ -144,6 +147,12 @@ impl Network {
             .collect()
     }
 
+    /// Breaks the core of every node that starts from now on, and what the network does for it.
+    #[cfg(test)]
+    pub(crate) fn sabotage(&mut self, sabotage: crate::sabotage::Sabotage) {
+        self.saboteur = Saboteur::of(sabotage);
+    }
+
     /// Gives one direction between two nodes its own link.
     pub fn set_link(&mut self, from: NodeId, to: NodeId, link: Link) {
         self.links.insert((from, to), link);
@@ -166,6 +175,10 @@ impl Network {
         let seed = Seed::new(derive(self.seed, &name));
         let now = held.clocks.wall(self.now);
         let mut membership = Membership::new(now, held.options.clone(), seed);
+        #[cfg(test)]
+        if let Some(sabotage) = self.saboteur.get() {
+            membership.sabotage(sabotage);
+        }
         membership.join(now, &held.contacts);
         held.process = Some(Process::new(membership, held.clocks.anchor(self.now)));
         self.turn(node, Turn::Starts { life });

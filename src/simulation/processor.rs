@@ -18,6 +18,7 @@ use super::run::{Input, Occurrence};
 use super::stream::Segment;
 use super::transcript::Turn;
 use crate::membership::Output;
+use crate::sabotage::Sabotage;
 use crate::time::Timestamp;
 
 /// What the kernel counts against a receive buffer besides the payload: measured with datagrams of 400 bytes on Linux.
@@ -138,6 +139,9 @@ impl Network {
             false => processor.inbox.len(),
         };
         let is_behind = processor.backlog > 0;
+        if self.saboteur.does(Sabotage::TimersFireFirst) {
+            self.wake(node);
+        }
         self.turn(node, Turn::GoesOn);
         match is_behind {
             true => self.serve(node),

@@ -7,6 +7,8 @@ use super::node::NodeId;
 use super::run::{Input, Occurrence};
 use crate::admission::LinkId;
 use crate::membership::ContactPoint;
+use crate::sabotage::Sabotage;
+use crate::time::Timestamp;
 use crate::transport::tls::certificate_code;
 use crate::trust::{Signature, Trust};
 use crate::wire::hello::Introduction;
@@ -62,7 +64,7 @@ impl Network {
             &introduction.fields,
             &chain,
             &signature,
-            self.wall_clock(node),
+            self.trusted_now(node),
         );
         let input = Input::Verified {
             life: self.nodes[node.index()].lives,
@@ -72,6 +74,14 @@ impl Network {
                 .map_err(|error| certificate_code(&error)),
         };
         self.later(node, input);
+    }
+
+    /// The time at which a node judges certificates.
+    pub(super) fn trusted_now(&self, node: NodeId) -> Timestamp {
+        match self.saboteur.does(Sabotage::ExpiryIgnored) {
+            true => self.options.start,
+            false => self.wall_clock(node),
+        }
     }
 
     fn later(&mut self, node: NodeId, input: Input) {

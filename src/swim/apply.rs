@@ -19,7 +19,8 @@
 use super::suspicion::Curve;
 use super::table::{MEMBERS_MAX, MemberIndex};
 use super::{Action, Event, Swim};
-use crate::member::{MemberId, MemberState, Standing};
+use crate::member::{Incarnation, MemberId, MemberState, MemberVersion, Standing};
+use crate::sabotage::Sabotage;
 use crate::time::Timestamp;
 use crate::wire::update::{AccusationRef, RecordRef, UpdateRef, Verdict};
 
@@ -43,11 +44,20 @@ impl Swim {
         match self.table.find(record.id) {
             _ if record.generation.is_too_far(now) => false,
             None => self.add(now, record),
-            Some(index) if record.version().supersedes(&self.table.version(index)) => {
+            Some(index) if self.is_newer(record.version(), self.table.version(index)) => {
                 self.adopt(now, index, record)
             }
             Some(_) => false,
         }
+    }
+
+    /// Whether a record of this version says more than what is held.
+    pub(super) fn is_newer(&self, offered: MemberVersion, held: MemberVersion) -> bool {
+        offered.supersedes(&held)
+            || offered != held && self.saboteur.does(Sabotage::StaleRecordsAccepted)
+            || held.state == MemberState::Dead
+                && offered.is_about(&held)
+                && self.saboteur.does(Sabotage::TombstonesIgnored)
     }
 
     /// A member held alive is suspect.
@@ -101,7 +111,8 @@ impl Swim {
         match (accusation.verdict, held.state) {
             (_, MemberState::Dead | MemberState::Left) => false,
             (Verdict::Suspect, MemberState::Suspect) => {
-                !echo && self.confirm(index, accusation.accuser)
+                let counts = !echo || self.saboteur.does(Sabotage::EchoConfirms);
+                counts && self.confirm(index, accusation.accuser)
             }
             (verdict, _) => {
                 let Ok(by) = MemberId::new(accusation.accuser) else {
@@ -161,7 +172,11 @@ impl Swim {
             (MemberState::Suspect, Standing::Alive) => self.report(Event::Alive(record)),
             (MemberState::Alive | MemberState::Suspect, Standing::Left) => {
                 self.remove_live(index);
-                self.report(Event::Left(record));
+                let by = record.id.clone();
+                self.report(match self.saboteur.does(Sabotage::LeftTreatedAsDead) {
+                    true => Event::Died { record, by },
+                    false => Event::Left(record),
+                });
             }
             (MemberState::Dead | MemberState::Left, _) => {}
         }
@@ -176,13 +191,18 @@ impl Swim {
         self.order.insert(&mut self.rng, index);
         let member = self.table.member(index);
         self.queue.push(index, member.encoded().clone());
-        let record = member.record().clone();
+        let mut record = member.record().clone();
+        if self.saboteur.does(Sabotage::ForeignIncarnationRaised) {
+            record.incarnation = Incarnation::new(record.incarnation.get() + 1);
+        }
         self.report(Event::Joined(record));
     }
 
     /// A member is no longer probed, gossiped to or asked for anything.
     fn remove_live(&mut self, index: MemberIndex) {
-        self.order.remove(index);
+        if !self.saboteur.does(Sabotage::DeadProbedForEver) {
+            self.order.remove(index);
+        }
         self.suspicions.cancel(index);
         self.hearsay.remove(&index);
         self.exchanges.forget(index);

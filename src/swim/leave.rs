@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::table::MemberIndex;
 use super::{Action, BROADCAST_FANOUT, BROADCAST_MEMBERS_MAX, Swim};
 use crate::member::{MemberRecord, Standing};
+use crate::sabotage::Sabotage;
 use crate::time::Timestamp;
 
 /// How often each member is told before we give up.
@@ -100,6 +101,10 @@ impl Swim {
     /// but still answer and pass on news.
     pub fn leave(&mut self, now: Timestamp) {
         if self.farewell.is_some() {
+            return;
+        }
+        if self.saboteur.does(Sabotage::FarewellUnsaid) {
+            self.actions.push_back(Action::LeaveFinished { acks: 0 });
             return;
         }
         let to = if self.live_len() <= BROADCAST_MEMBERS_MAX {

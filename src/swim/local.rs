@@ -14,6 +14,7 @@
 use super::table::MemberIndex;
 use super::{Action, Member, Swim};
 use crate::member::{Generation, Incarnation, MemberRecord, Standing};
+use crate::sabotage::Sabotage;
 use crate::time::Timestamp;
 use crate::wire::update::{AccusationRef, RecordRef};
 
@@ -50,7 +51,8 @@ impl Swim {
         let held = self.local.version();
         let theirs = record.version();
         let is_ours = *record.encoded == **self.local.encoded();
-        if self.farewell.is_some() || is_ours || theirs.generation < held.generation {
+        let is_deaf = self.farewell.is_some() || self.saboteur.does(Sabotage::RefutationDropped);
+        if is_deaf || is_ours || theirs.generation < held.generation {
             return false;
         }
         if theirs.generation > held.generation {
@@ -73,7 +75,8 @@ impl Swim {
         let stands = accusation.generation == held.generation
             && accusation.incarnation >= held.incarnation
             && self.farewell.is_none();
-        stands && self.outrank(now, accusation.incarnation, false)
+        let answers = stands && !self.saboteur.does(Sabotage::RefutationDropped);
+        answers && self.outrank(now, accusation.incarnation, false)
     }
 
     /// Publishes a new version of ourselves.
@@ -97,6 +100,10 @@ impl Swim {
                 self.ask_generation(held.generation);
             }
             return false;
+        };
+        let incarnation = match self.saboteur.does(Sabotage::IncarnationNotRaised) {
+            true => held.incarnation,
+            false => incarnation,
         };
         let record = MemberRecord {
             incarnation,

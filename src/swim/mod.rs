@@ -65,6 +65,7 @@ use self::relay::Relays;
 use self::suspicion::Suspicions;
 use self::table::{MemberIndex, Table};
 use crate::member::{Generation, MemberId, MemberRecord};
+use crate::sabotage::{Sabotage, Saboteur};
 use crate::time::Timestamp;
 use crate::wire::codec::DecodeError;
 use crate::wire::update::RecordRef;
@@ -117,6 +118,7 @@ pub struct Swim {
     rng: Pcg64,
     actions: VecDeque<Action>,
     stats: Stats,
+    pub(crate) saboteur: Saboteur,
 }
 
 /// Why a body was not taken, or not to its end.
@@ -169,13 +171,23 @@ impl Swim {
             rng,
             actions: VecDeque::new(),
             stats: Stats::default(),
+            saboteur: Saboteur::none(),
         }
+    }
+
+    /// Breaks it.
+    #[cfg(test)]
+    pub(crate) fn sabotage(&mut self, sabotage: Sabotage) {
+        self.saboteur = Saboteur::of(sabotage);
     }
 
     /// We woke this much later than asked. Call it after feeding what the socket held, and before
     /// [`Swim::handle_timeout`]: nobody could refute while we slept, so all suspicions last longer by that much; and
     /// sleeping through half a probe interval says something about ourselves.
     pub fn handle_late_wake(&mut self, now: Timestamp, late_by: Duration) {
+        if self.saboteur.does(Sabotage::LateWakeIgnored) {
+            return;
+        }
         self.suspicions.postpone(late_by);
         if late_by > self.params.effective_probe_interval() / 2 {
             self.awareness.worsen(1);
@@ -234,7 +246,9 @@ impl Swim {
             (self.suspicions.next_timeout(), Timer::Suspicion),
             (active.then(|| self.exchanges.due()), Timer::Sync),
             (
-                self.table.next_timeout(self.params.tombstone_ttl),
+                self.table
+                    .next_timeout(self.params.tombstone_ttl)
+                    .filter(|_| !self.saboteur.does(Sabotage::TombstonesKept)),
                 Timer::Tombstone,
             ),
         ];
@@ -307,13 +321,20 @@ impl Swim {
 
     /// Whether a gossip tick has something to say, and someone to say it to.
     fn has_news(&self) -> bool {
+        if self.saboteur.does(Sabotage::GossipDropped) {
+            return false;
+        }
         let charges = !self.untold.is_empty() || !self.hearsay.is_empty();
         charges || !self.queue.is_empty() && !self.order.is_empty()
     }
 
     /// Ends every input: forgets tombstones whose time has come, and notes how the view stands.
     fn finish(&mut self, now: Timestamp) {
-        while let Some((index, id)) = self.table.forget_one(now, self.params.tombstone_ttl) {
+        let ttl = match self.saboteur.does(Sabotage::TombstonesKept) {
+            true => Duration::MAX,
+            false => self.params.tombstone_ttl,
+        };
+        while let Some((index, id)) = self.table.forget_one(now, ttl) {
             self.queue.remove(index);
             self.probes.forget(index);
             self.relays.forget(index);

@@ -3,12 +3,15 @@
 //! A member that does not know us answers no datagram: while news of a joiner is still spreading, its probes go unanswered.
 //! Over the connection it does answer, and refuses us as a stranger. So it is there, and such a probe accuses nobody.
 
+use std::time::Duration;
+
 use rand::RngExt;
 
 use super::probe::{Probe, Step, Verdict};
 use super::table::MemberIndex;
 use super::{Action, Event, FallbackOutcome, Swim};
 use crate::member::MemberState;
+use crate::sabotage::Sabotage;
 use crate::time::Timestamp;
 use crate::wire::message::Message;
 
@@ -38,12 +41,15 @@ impl Swim {
 
     /// Starts the next probe.
     pub(super) fn start_probe(&mut self, now: Timestamp) {
-        let timeout = self.awareness.stretch(self.params.probe_timeout);
-        let interval = self
-            .awareness
-            .stretch(self.params.effective_probe_interval());
+        let timeout = self.stretched(self.params.probe_timeout);
+        let interval = self.stretched(self.params.effective_probe_interval());
         self.probe_at = now + interval;
-        let Some(target) = self.order.next(&mut self.rng) else {
+        let first = self.order.all().first().copied();
+        let next = match self.saboteur.does(Sabotage::ProbeOrderUnfair) {
+            true => first,
+            false => self.order.next(&mut self.rng),
+        };
+        let Some(target) = next else {
             return;
         };
         let number = self.next_number();
@@ -83,7 +89,14 @@ impl Swim {
 
     /// Buries those whose suspicion has run out.
     pub(super) fn advance_suspicions(&mut self, now: Timestamp) {
-        while let Some(index) = self.suspicions.expire_one(now) {
+        if self.saboteur.does(Sabotage::SuspicionNeverExpires) {
+            return;
+        }
+        let due = match self.saboteur.does(Sabotage::SuspicionFloorIgnored) {
+            true => now + self.params.failure_timeout,
+            false => now,
+        };
+        while let Some(index) = self.suspicions.expire_one(due) {
             let by = self.local.id().clone();
             self.bury(now, index, by);
         }
@@ -91,7 +104,7 @@ impl Swim {
 
     /// The target itself has answered our probe.
     pub(super) fn handle_direct_ack(&mut self, target: MemberIndex) {
-        self.awareness.improve();
+        self.improve();
         self.note_udp(target, false);
     }
 
@@ -128,12 +141,18 @@ impl Swim {
         if self.blocking.is_on() {
             self.probes.stick(number);
         }
+        if self.saboteur.does(Sabotage::FallbackSkipped) {
+            return;
+        }
         self.actions
             .push_back(Action::Fallback { to, probe: number });
     }
 
     /// Random members to probe through: those alive before those suspect, those our datagrams reach before others.
     fn choose_relays(&mut self, target: MemberIndex) -> Vec<MemberIndex> {
+        if self.saboteur.does(Sabotage::RelaysNotAsked) {
+            return Vec::new();
+        }
         let count = self.params.suspect_probes.get() - 1;
         let mut relays = self.order.sample(&mut self.rng, 2 * count + 1);
         relays.retain(|relay| *relay != target);
@@ -151,7 +170,7 @@ impl Swim {
         }
         match probe.verdict() {
             Verdict::Indirect { udp_unreachable } => {
-                self.awareness.improve();
+                self.improve();
                 if udp_unreachable {
                     self.note_udp(probe.target, true);
                 }
@@ -162,6 +181,9 @@ impl Swim {
     }
 
     fn fail(&mut self, now: Timestamp, probe: &Probe, nacks_missing: u32) {
+        if self.saboteur.does(Sabotage::FailedProbesIgnored) {
+            return;
+        }
         self.stats.probes_failed += 1;
         self.awareness.worsen(nacks_missing.saturating_add(1));
         // A newer record than the one probed: its owner has spoken since.
@@ -176,6 +198,19 @@ impl Swim {
             self.tell(probe.target);
         } else {
             self.confirm(probe.target, by.as_str());
+        }
+    }
+
+    fn stretched(&self, base: Duration) -> Duration {
+        match self.saboteur.does(Sabotage::ProbesUnstretched) {
+            true => base,
+            false => self.awareness.stretch(base),
+        }
+    }
+
+    fn improve(&mut self) {
+        if !self.saboteur.does(Sabotage::LocalHealthNeverLowered) {
+            self.awareness.improve();
         }
     }
 

@@ -16,6 +16,7 @@ use super::exchange::spread_time;
 use super::table::{Member, MemberIndex};
 use super::{Action, Swim};
 use crate::member::{Generation, Incarnation, MemberId, MemberState, MemberVersion};
+use crate::sabotage::Sabotage;
 use crate::time::Timestamp;
 use crate::wire::codec::DecodeError;
 use crate::wire::frame::{DigestEntry, PageEntry, WireVerdict};
@@ -145,7 +146,8 @@ impl Swim {
     /// A member's answer carried its view hash: where it calls for it, a push-pull starts.
     pub(super) fn compare_hash(&mut self, now: Timestamp, with: MemberIndex, theirs: u64) {
         let live = self.table.version(with).state.is_live();
-        if !live || self.farewell.is_some() {
+        let ignored = self.saboteur.does(Sabotage::ViewHashIgnored);
+        if !live || ignored || self.farewell.is_some() {
             return;
         }
         self.exchanges.note_view(now, self.view_hash());
@@ -173,6 +175,9 @@ impl Swim {
     }
 
     fn request_push_pull(&mut self, with: MemberIndex) {
+        if self.saboteur.does(Sabotage::SyncSkipped) {
+            return;
+        }
         let with = self.table.member(with).id().clone();
         self.actions.push_back(Action::PushPull { with });
     }

@@ -7,6 +7,7 @@ use super::relay::Relay;
 use super::table::MemberIndex;
 use super::{BodyError, Swim};
 use crate::member::{Generation, MemberVersion};
+use crate::sabotage::Sabotage;
 use crate::time::Timestamp;
 use crate::wire::message::{Body, Message};
 
@@ -65,7 +66,7 @@ impl Swim {
     fn is_known(&self, id: &str, version: MemberVersion) -> bool {
         self.table
             .find(id)
-            .is_some_and(|index| !version.supersedes(&self.table.version(index)))
+            .is_some_and(|index| !self.is_newer(version, self.table.version(index)))
     }
 
     /// The row of a sender, if this is the life we hold.
@@ -97,7 +98,8 @@ impl Swim {
                 generation,
                 view,
             } => {
-                if generation == self.local.record().generation {
+                let counts = !self.saboteur.does(Sabotage::AcksIgnored);
+                if counts && generation == self.local.record().generation {
                     self.handle_ack(now, from, probe, view);
                 }
             }
@@ -107,7 +109,8 @@ impl Swim {
             }
             Message::Gossip => {}
             Message::Nack { probe, generation } => {
-                if generation == self.local.record().generation {
+                let counts = !self.saboteur.does(Sabotage::NacksIgnored);
+                if counts && generation == self.local.record().generation {
                     self.probes.handle_nack(probe, from);
                 }
             }

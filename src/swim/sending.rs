@@ -10,6 +10,7 @@ use super::dissemination::{Room, transmissions_max};
 use super::table::MemberIndex;
 use super::{Action, BROADCAST_FANOUT, BROADCAST_MEMBERS_MAX, Swim};
 use crate::member::MemberState;
+use crate::sabotage::Sabotage;
 use crate::time::Timestamp;
 use crate::wire::datagram;
 use crate::wire::message::{Message, encode_message};
@@ -27,7 +28,9 @@ impl Swim {
     pub(super) fn send(&mut self, to: MemberIndex, message: &Message<'_>) {
         let mut bodies = vec![self.begin(to, message)];
         let room = self.room(to, 1);
-        self.queue.fill(&mut bodies, &[], room);
+        if !self.saboteur.does(Sabotage::GossipDropped) {
+            self.queue.fill(&mut bodies, &[], room);
+        }
         let by_frame = *message == Message::Gossip && self.is_deaf(to);
         self.hand_out(to, bodies, by_frame);
     }
@@ -162,10 +165,18 @@ impl Swim {
     fn room(&self, to: MemberIndex, bodies_max: usize) -> Room {
         let (local, to) = (self.local.id(), self.table.member(to).id());
         let overhead = datagram::overhead(local.as_str(), to.as_str(), self.params.tagged);
+        let len_max = match self.saboteur.does(Sabotage::DatagramLimitIgnored) {
+            true => usize::MAX,
+            false => self.params.datagram_len_max,
+        };
+        let transmissions_max = match self.saboteur.does(Sabotage::RetransmitLimitIgnored) {
+            true => u32::MAX,
+            false => transmissions_max(self.live_len()),
+        };
         Room {
             bodies_max,
-            len_max: self.params.datagram_len_max.saturating_sub(overhead),
-            transmissions_max: transmissions_max(self.live_len()),
+            len_max: len_max.saturating_sub(overhead),
+            transmissions_max,
         }
     }
 

@@ -5,9 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every top-level module and its floor.
-const FLOORS: [(&str, u8); 14] = [
+const FLOORS: [(&str, u8); 15] = [
     ("time", 0),
     ("member", 0),
+    ("sabotage", 0),
     ("wire", 1),
     ("swim", 2),
     ("trust", 2),

@@ -4,6 +4,8 @@
 
 mod datagrams;
 mod list;
+#[cfg(test)]
+mod tests;
 mod view;
 mod violation;
 mod wakeups;

@@ -1,0 +1,133 @@
+//! [`Sabotage`]: named ways to break the core, so that tests can see each check of the simulation fail for a cause.
+//!
+//! A part that can be broken holds a [`Saboteur`] and asks it. Outside this crate's own unit tests a saboteur has no size and
+//! its answer is a constant `false`: nothing of all this is in a build that anybody uses.
+
+/// A way to break the core. Each names what goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Sabotage {
+    // Failure detection.
+    /// Answers to probes count for nothing.
+    AcksIgnored,
+    /// A probe over a connection is never asked for.
+    FallbackSkipped,
+    /// A probe that failed accuses nobody.
+    FailedProbesIgnored,
+    /// Local health never recovers.
+    LocalHealthNeverLowered,
+    /// A relay's word that it lives counts for nothing.
+    NacksIgnored,
+    /// The same member is probed over and over.
+    ProbeOrderUnfair,
+    /// Local health stretches no probe.
+    ProbesUnstretched,
+    /// Nobody else is asked to probe.
+    RelaysNotAsked,
+    /// A late wake moves no deadline.
+    LateWakeIgnored,
+    /// After a pause timers fire before what waits is taken in.
+    TimersFireFirst,
+
+    // Suspicion.
+    /// Our own word, heard again, confirms a suspicion that another raised.
+    EchoConfirms,
+    /// Accusations of ourselves go unanswered.
+    RefutationDropped,
+    /// A refutation has the incarnation that was accused.
+    IncarnationNotRaised,
+    /// A suspicion runs out at once.
+    SuspicionFloorIgnored,
+    /// A suspicion never runs out.
+    SuspicionNeverExpires,
+
+    // Views.
+    /// Dead members stay in the order of probing.
+    DeadProbedForEver,
+    /// Members join with an incarnation one higher than their own.
+    ForeignIncarnationRaised,
+    /// A farewell counts as a death.
+    LeftTreatedAsDead,
+    /// Any other record replaces the one held, older ones too.
+    StaleRecordsAccepted,
+    /// Tombstones are never forgotten.
+    TombstonesKept,
+    /// The very life and version that died comes back.
+    TombstonesIgnored,
+
+    // Dissemination.
+    /// Datagrams are as long as the news is.
+    DatagramLimitIgnored,
+    /// News is never passed on by gossip.
+    GossipDropped,
+    /// News is passed on for ever.
+    RetransmitLimitIgnored,
+    /// Push-pulls never start.
+    SyncSkipped,
+    /// The view hash in an answer counts for nothing.
+    ViewHashIgnored,
+
+    // Membership and admission.
+    /// Whoever died is not redialled.
+    AddressBookEmptied,
+    /// A cluster of another name is as good as ours.
+    ClusterNameIgnored,
+    /// The contact points get a datagram before they let us in.
+    ContactsGossipedTo,
+    /// The contact points are dialled once, and never again.
+    ContactsForgotten,
+    /// Nobody is dialled back.
+    DialBackSkipped,
+    /// A certificate that was valid at first is valid for ever.
+    ExpiryIgnored,
+    /// A node that leaves says so to nobody.
+    FarewellUnsaid,
+    /// Keys of others are not taken over.
+    KeysIgnored,
+    /// A member id in use is given to the next who asks.
+    MemberIdShared,
+    /// Refusals are not reported.
+    RefusalsUnsaid,
+    /// Datagrams of the other security mode are let in.
+    SecurityModeIgnored,
+    /// Datagrams go to our own address.
+    TalksToItself,
+}
+
+/// Who commits a [`Sabotage`], if anybody.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Saboteur(#[cfg(test)] Option<Sabotage>);
+
+#[cfg(test)]
+impl Saboteur {
+    /// Commits this one.
+    pub(crate) const fn of(sabotage: Sabotage) -> Self {
+        Self(Some(sabotage))
+    }
+
+    /// What it commits.
+    pub(crate) const fn get(self) -> Option<Sabotage> {
+        self.0
+    }
+}
+
+impl Saboteur {
+    /// Nobody breaks anything.
+    pub(crate) const fn none() -> Self {
+        Self(
+            #[cfg(test)]
+            None,
+        )
+    }
+
+    /// Whether it commits this one.
+    #[inline]
+    pub(crate) fn does(self, sabotage: Sabotage) -> bool {
+        #[cfg(test)]
+        return self.0 == Some(sabotage);
+        #[cfg(not(test))]
+        {
+            let _ = sabotage;
+            false
+        }
+    }
+}
