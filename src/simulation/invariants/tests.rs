@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::sabotage::Sabotage;
 use crate::simulation::{
-    Effect, Invariant, Network, NetworkOptions, NodeId, Rate, Rule, Violation, plain_options,
+    Effect, Invariant, Loss, Network, NetworkOptions, NodeId, Rate, Rule, Violation, plain_options,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -14,7 +14,10 @@ fn eventful(network: &mut Network) -> Result<(), Violation> {
     let nodes = add_nodes(network, 7);
     network.start_all();
     network.run_for(5 * SECOND)?;
-    let loss = network.impose(Rule::everywhere(None, Effect::Lose(Rate::percent(30))));
+    let loss = network.impose(Rule::everywhere(
+        None,
+        Effect::Lose(Loss::Even(Rate::percent(30))),
+    ));
     network.crash(nodes[3]);
     network.run_for(20 * SECOND)?;
     network.start(nodes[3]);
