@@ -3,14 +3,14 @@
 //! What belongs together is checked in one place, [`NodeConfig::check`], before anything is opened; a [`StartError`] names
 //! the setting at fault.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::error::{InvalidSetting, Setting, StartError};
 use super::handle::Node;
 use crate::admission::DialBack;
 use crate::member::{MemberId, Role};
-use crate::membership::ContactPoint;
+use crate::membership::{ContactPoint, LocalMember, Options};
 use crate::swim::Params;
 use crate::transport::tcp::SocketOptions;
 use crate::trust::{Trust, TrustOptions};
@@ -123,6 +123,31 @@ impl NodeConfig {
         self.membership
             .check()
             .map_err(|error| Setting::Membership.invalid()(error.into()))
+    }
+
+    /// What the state machine needs of it, for a node that others reach at `advertised`.
+    pub(crate) fn into_options(self, advertised: SocketAddr, trust: Option<&Trust>) -> Options {
+        Options {
+            local: LocalMember {
+                id: self.id,
+                role: self.role,
+                advertised,
+                udp: self.udp,
+            },
+            cluster: self.cluster,
+            cluster_id: self.cluster_id,
+            certificate: trust.map(|trust| *trust.leaf_sha256().as_bytes()),
+            params: Params {
+                tagged: trust.is_some(),
+                ..self.membership
+            },
+            handshake_timeout: self.handshake_timeout,
+            dial_back: self.dial_back.unwrap_or(match trust {
+                Some(_) => DialBack::Any,
+                None => DialBack::SameHost,
+            }),
+            join_retry_refused: self.join_retry_refused,
+        }
     }
 }
 

@@ -12,10 +12,8 @@ use super::error::{Setting, StartError};
 use super::handle::{COMMANDS_MAX, Node, Shared};
 use super::options::{NodeConfig, NodeSecurity};
 use super::work::Dialling;
-use crate::admission::DialBack;
-use crate::membership::{LocalMember, Membership, Options};
+use crate::membership::Membership;
 use crate::seal::Seed;
-use crate::swim::Params;
 use crate::transport::udp::Udp;
 use crate::transport::{Security, tcp};
 use crate::trust::Trust;
@@ -47,7 +45,7 @@ pub(super) async fn start(config: NodeConfig) -> Result<Node, StartError> {
     let contacts = config.contact_points.clone();
     let core = Membership::new(
         clock.now(),
-        options(config, advertised, trust.as_ref()),
+        config.into_options(advertised, trust.as_ref()),
         seed,
     );
     let shared = Arc::new(Shared::new(
@@ -102,29 +100,5 @@ async fn advertised(config: &NodeConfig, bound: SocketAddr) -> Result<SocketAddr
     match &config.advertised_host {
         Some(host) => resolve(Setting::AdvertisedHost, host, port, Some(bound.ip())).await,
         None => Ok(SocketAddr::new(advertise::computed(bound.ip()).await, port)),
-    }
-}
-
-fn options(config: NodeConfig, advertised: SocketAddr, trust: Option<&Trust>) -> Options {
-    Options {
-        local: LocalMember {
-            id: config.id,
-            role: config.role,
-            advertised,
-            udp: config.udp,
-        },
-        cluster: config.cluster,
-        cluster_id: config.cluster_id,
-        certificate: trust.map(|trust| *trust.leaf_sha256().as_bytes()),
-        params: Params {
-            tagged: trust.is_some(),
-            ..config.membership
-        },
-        handshake_timeout: config.handshake_timeout,
-        dial_back: config.dial_back.unwrap_or(match trust {
-            Some(_) => DialBack::Any,
-            None => DialBack::SameHost,
-        }),
-        join_retry_refused: config.join_retry_refused,
     }
 }
