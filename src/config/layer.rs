@@ -96,6 +96,18 @@ impl Layer {
         }
     }
 
+    /// What this layer says, and what `beneath` says of keys that it leaves alone.
+    pub(super) fn over(mut self, beneath: Self) -> Self {
+        for binding in beneath.bindings {
+            if self.get(binding.key).is_none() {
+                self.bindings.push(binding);
+            }
+        }
+        self.has_own |= beneath.has_own;
+        self.elsewhere = self.elsewhere.or(beneath.elsewhere);
+        self
+    }
+
     /// Turns bindings of deprecated keys into bindings of their successors, which win where both are set.
     pub(super) fn without_deprecated(mut self, findings: &mut Findings) -> Self {
         let is_deprecated = |b: &mut Binding| matches!(b.key.row.status, Status::Deprecated { .. });

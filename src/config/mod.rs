@@ -13,7 +13,7 @@ mod error;
 mod layer;
 mod names;
 mod parse;
-mod raw;
+pub(crate) mod raw;
 pub mod schema;
 mod settings;
 mod source;
@@ -212,6 +212,30 @@ pub fn load(
         Some(file) => load_file(section, file, &mut findings)?,
         None => Layer::new(section),
     };
+    load_layers(section, from_file, environment, findings)
+}
+
+/// As [`load`], from mappings that stand somewhere in `file`: later ones win over earlier ones.
+pub(crate) fn load_mappings(
+    section: Role,
+    file: &Path,
+    mappings: &[&raw::Node],
+    environment: impl Iterator<Item = (String, String)>,
+) -> Result<Loaded, ConfigError> {
+    let mut findings = Findings::default();
+    let file = Arc::from(file);
+    let from_file = mappings.iter().fold(Layer::new(section), |beneath, root| {
+        tree::layer(root, &file, section, &mut findings).over(beneath)
+    });
+    load_layers(section, from_file, environment, findings)
+}
+
+fn load_layers(
+    section: Role,
+    from_file: Layer,
+    environment: impl Iterator<Item = (String, String)>,
+    mut findings: Findings,
+) -> Result<Loaded, ConfigError> {
     let from_environment = env::layer(environment, section, &mut findings);
     Layer::compare_sections([&from_environment, &from_file], &mut findings);
     let settings = Settings::resolve(section, &from_file, &from_environment, &mut findings);

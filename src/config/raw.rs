@@ -11,16 +11,16 @@ use super::source::Position;
 
 /// A node of the tree.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
+pub(crate) struct Node {
     /// Where it starts.
-    pub(super) at: Position,
+    pub(crate) at: Position,
     /// What it is.
-    pub(super) content: Content,
+    pub(crate) content: Content,
 }
 
 /// What a node is.
 #[derive(Clone, Debug)]
-pub(super) enum Content {
+pub(crate) enum Content {
     /// Keys and values in the order of the file.
     Mapping(Vec<(Name, Node)>),
     /// A text; empty for null.
@@ -31,16 +31,16 @@ pub(super) enum Content {
 
 /// A key of a mapping.
 #[derive(Clone, Debug)]
-pub(super) struct Name {
-    pub(super) at: Position,
-    pub(super) text: String,
+pub(crate) struct Name {
+    pub(crate) at: Position,
+    pub(crate) text: String,
 }
 
 /// Why a text is not a tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct SyntaxError {
-    pub(super) at: Position,
-    pub(super) message: String,
+pub(crate) struct SyntaxError {
+    pub(crate) at: Position,
+    pub(crate) message: String,
 }
 
 /// The most nodes a tree may have, aliases counted as often as they are used.
@@ -49,7 +49,7 @@ const NODES_MAX: usize = 100_000;
 const DEPTH_MAX: usize = 64;
 
 /// The tree of a text with one document; of an empty text, an empty scalar.
-pub(super) fn parse(text: &str) -> Result<Node, SyntaxError> {
+pub(crate) fn parse(text: &str) -> Result<Node, SyntaxError> {
     Builder::new(text).document()
 }
 
