@@ -40,6 +40,18 @@ impl Chance {
         self.0.random()
     }
 
+    /// A number below `bound`, which is not 0.
+    #[cfg(feature = "daemon")]
+    pub(super) fn below(&mut self, bound: usize) -> usize {
+        self.0.random_range(0..bound)
+    }
+
+    /// A time up to `max`, in whole microseconds.
+    #[cfg(feature = "daemon")]
+    pub(super) fn up_to(&mut self, max: Duration) -> Duration {
+        self.latency(Latency::between(Duration::ZERO, max))
+    }
+
     /// Random bytes.
     pub(super) fn bytes(&mut self) -> [u8; 32] {
         self.0.random()

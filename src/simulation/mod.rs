@@ -56,6 +56,8 @@ mod queue;
 mod rate;
 mod rule;
 mod run;
+#[cfg(feature = "daemon")]
+pub mod scenario;
 mod services;
 mod stream;
 mod tcp;

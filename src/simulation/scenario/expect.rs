@@ -1,0 +1,207 @@
+//! [`Expectations`]: what a scenario demands besides the invariants. Safety first, then liveness.
+
+use std::time::Duration;
+
+use super::nodes::NodeSet;
+use super::timeline::Moment;
+use super::yaml::{At, Reader, Yaml, mapping, suggest, tagged, text, words};
+use crate::config::raw::Node;
+use crate::member::MemberState;
+use crate::wire::refusal::Code;
+
+mapping! {
+    /// What is expected, besides the invariants.
+    pub struct Expectations {
+        /// What holds throughout.
+        always: Vec<At<Always>>,
+        /// What comes true within a time.
+        eventually: Vec<At<Eventually>>,
+        /// What holds some time after the last fault is over, and from then on.
+        finally: Vec<At<Finally>>,
+    }
+}
+
+mapping! {
+    /// Something that holds throughout.
+    pub struct Always {
+        /// From when on; from the start without it.
+        from: Option<Moment>,
+        /// Until when; to the end without it.
+        until: Option<Moment>,
+    } with {
+        /// What holds.
+        promise: Promise,
+    }
+}
+
+mapping! {
+    /// Something that comes true within a time.
+    pub struct Eventually {
+        /// How long it may take.
+        within: Duration,
+        /// Since when; since the start of the run without it.
+        of: Option<Moment>,
+    } with {
+        /// What comes true.
+        claim: Claim,
+    }
+}
+
+mapping! {
+    /// Something that holds after a time of quiet, to the end of the run.
+    pub struct Finally {
+        /// How long after the last fault is over.
+        after: Duration,
+    } with {
+        /// What holds.
+        claim: Claim,
+    }
+}
+
+tagged! {
+    /// Something that can be seen by looking at all nodes at one time.
+    pub enum Claim {
+        /// A node was refused, or refused another, for this reason.
+        Refused(Refused) = "refused",
+        /// How some nodes see others.
+        Seen(Seen) = "seen",
+        /// What every running node sees.
+        Views(Views) = "views",
+    }
+}
+
+tagged! {
+    /// Something that no event may contradict.
+    pub enum Promise {
+        /// Nobody ever comes to see them so.
+        Never(Seen) = "never",
+        /// No node that no fault has touched declares another such node dead.
+        NoFalsePositives(NodeSet) = "no_false_positives",
+    }
+}
+
+words! {
+    /// What every running node sees.
+    pub enum Views {
+        /// Exactly the running nodes that it can reach, over others if need be, and itself.
+        Components = "components",
+        /// Exactly the running nodes.
+        Truth = "truth",
+    }
+}
+
+mapping! {
+    /// How some nodes see others.
+    pub struct Seen {
+        /// The nodes that are seen.
+        who: NodeSet,
+        /// How.
+        state = "as": Sight,
+        /// The nodes that see them; every running one without it.
+        by: Option<NodeSet>,
+    }
+}
+
+words! {
+    /// How a node sees another.
+    pub enum Sight {
+        /// As a member without doubt.
+        Alive = "alive",
+        /// As declared dead.
+        Dead = "dead",
+        /// As anything but alive or suspect.
+        Gone = "gone",
+        /// As having left.
+        Left = "left",
+        /// As a member in doubt.
+        Suspect = "suspect",
+        /// Not at all: it was never told of it.
+        Unknown = "unknown",
+    }
+}
+
+impl Sight {
+    /// Whether a member held in `state` is seen so.
+    pub(super) const fn is(self, state: Option<MemberState>) -> bool {
+        match self {
+            Self::Alive => matches!(state, Some(MemberState::Alive)),
+            Self::Dead => matches!(state, Some(MemberState::Dead)),
+            Self::Gone => !matches!(state, Some(MemberState::Alive | MemberState::Suspect)),
+            Self::Left => matches!(state, Some(MemberState::Left)),
+            Self::Suspect => matches!(state, Some(MemberState::Suspect)),
+            Self::Unknown => state.is_none(),
+        }
+    }
+}
+
+mapping! {
+    /// A refusal.
+    pub struct Refused {
+        /// Who was refused, or refused another.
+        who: NodeSet,
+        /// Why.
+        code: Code,
+    }
+}
+
+impl Yaml for Code {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        let word = text(node, "a reason code, such as SecurityMismatch", reader)?;
+        let code = Self::ALL.iter().copied().find(|code| code.as_str() == word);
+        if code.is_none() {
+            let words: Vec<_> = Self::ALL.iter().map(|code| code.as_str()).collect();
+            reader.problem(
+                node.at,
+                format!("{word} is no reason code{}", suggest(word, &words)),
+            );
+        }
+        code
+    }
+
+    fn write(&self) -> serde_json::Value {
+        serde_json::json!(self.as_str())
+    }
+
+    fn schema() -> serde_json::Value {
+        serde_json::json!({ "enum": Self::ALL.iter().map(|code| code.as_str()).collect::<Vec<_>>() })
+    }
+}
+
+impl Expectations {
+    /// Every moment that it names.
+    pub(super) fn moments(&self) -> Vec<&Moment> {
+        let always = self.always.iter().flat_map(|one| [&one.from, &one.until]);
+        let eventually = self.eventually.iter().map(|one| &one.of);
+        always.chain(eventually).flatten().collect()
+    }
+
+    /// Every set of nodes that it names.
+    pub(super) fn sets(&self) -> Vec<&NodeSet> {
+        let always = self.always.iter().flat_map(|one| match &one.promise {
+            Promise::Never(seen) => seen.sets(),
+            Promise::NoFalsePositives(nodes) => vec![nodes],
+        });
+        let claims = self.eventually.iter().map(|one| &one.claim);
+        let claims = claims.chain(self.finally.iter().map(|one| &one.claim));
+        always.chain(claims.flat_map(Claim::sets)).collect()
+    }
+}
+
+impl Claim {
+    fn sets(&self) -> Vec<&NodeSet> {
+        match self {
+            Self::Refused(refused) => vec![&refused.who],
+            Self::Seen(seen) => seen.sets(),
+            Self::Views(_) => Vec::new(),
+        }
+    }
+}
+
+impl Seen {
+    fn sets(&self) -> Vec<&NodeSet> {
+        [Some(&self.who), self.by.as_ref()]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+}

@@ -1,0 +1,230 @@
+//! [`Scenario`] and its parts, as they are written: what one file says.
+
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+
+use super::expect::Expectations;
+use super::nodes::NodeSet;
+use super::scalar::{Bytes, Overrides};
+use super::timeline::Entry;
+use super::yaml::{At, Reader, Yaml, mapping, text, words};
+use crate::config::raw::Node;
+use crate::simulation::{Latency, Rate};
+
+mapping! {
+    /// What one file says: who there is, what happens to them, and what is expected.
+    pub struct Scenario {
+        /// The version of this schema: 1.
+        version: Version,
+        /// What it is called: the file's name without `.yaml`.
+        name: String,
+        /// The story in one or two sentences: what happens, and what must become of it.
+        about: String,
+        /// What a seed may cost.
+        cost: Cost = (Cost::Quick),
+        /// Where it must work.
+        runners: Vec<RunnerName> = (vec![RunnerName::Sim]),
+        /// How long it runs, in virtual time.
+        duration: Duration,
+        /// Who there is.
+        nodes: At<Nodes>,
+        /// What lies between them.
+        network: Network = (Network::default()),
+        /// What happens to them, and when.
+        timeline: Vec<At<Entry>>,
+        /// What is expected, besides the invariants, which always hold.
+        expect: Expectations,
+    }
+}
+
+/// The version of the schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version;
+
+impl Yaml for Version {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        let found = text(node, "1", reader)?;
+        if found != "1" {
+            reader.problem(
+                node.at,
+                format!("{found} is no version this build reads; it reads 1"),
+            );
+            return None;
+        }
+        Some(Self)
+    }
+
+    fn write(&self) -> Json {
+        json!(1)
+    }
+
+    fn schema() -> Json {
+        json!({ "const": 1 })
+    }
+}
+
+words! {
+    /// What a seed may cost.
+    pub enum Cost {
+        /// At most 0.25 s of processor time in a release build.
+        Quick = "quick",
+        /// More: run on its first seed only, unless asked.
+        Large = "large",
+    }
+}
+
+words! {
+    /// What can run a scenario.
+    pub enum RunnerName {
+        /// Real processes in network namespaces.
+        Netns = "netns",
+        /// The virtual network in virtual time.
+        Sim = "sim",
+    }
+}
+
+mapping! {
+    /// Who there is: `n1` to `n12` for a count of 12, or groups of nodes, numbered on through all of them.
+    pub struct Nodes {
+        /// How many, all alike.
+        count: Option<u32>,
+        /// Groups of nodes that differ, instead of a count.
+        groups: Vec<At<Group>>,
+        /// The contact points that everyone is given.
+        contacts: Option<NodeSet>,
+        /// Whether they run TLS; as `security.enabled` of the configuration.
+        tls: bool = (false),
+        /// Settings that all have, as a configuration file has them.
+        config: Option<Overrides>,
+        /// When they start.
+        start: Start = (Start::default()),
+    }
+}
+
+mapping! {
+    /// Nodes that are alike.
+    pub struct Group {
+        /// What it is called, in `group:NAME`.
+        name: String,
+        /// How many.
+        count: u32,
+        /// Which zone they are in, for `zone:NAME`.
+        zone: Option<String>,
+        /// What kind of node they are.
+        role: NodeRole = (NodeRole::Broker),
+        /// Other contact points than everyone's.
+        contacts: Option<NodeSet>,
+        /// Whether they run TLS, where they differ.
+        tls: Option<bool>,
+        /// Settings that win over everyone's.
+        config: Option<Overrides>,
+        /// When they start, where they differ.
+        start: Option<Start>,
+    }
+}
+
+words! {
+    /// What kind of node.
+    pub enum NodeRole {
+        /// Configured under `zeebe.broker`.
+        Broker = "broker",
+        /// Configured under `zeebe.gateway`.
+        Gateway = "gateway",
+    }
+}
+
+mapping! {
+    /// When nodes start: the first `at` a time, the next `every` so often, each up to `jitter` later.
+    #[derive(Default)]
+    pub struct Start {
+        /// When the first one starts.
+        at: Duration = (Duration::ZERO),
+        /// How long after one the next one starts.
+        every: Duration = (Duration::ZERO),
+        /// By how much each may be late, drawn from the seed.
+        jitter: Duration = (Duration::ZERO),
+        /// They start only when the timeline says so.
+        later: bool = (false),
+    }
+}
+
+mapping! {
+    /// What lies between the nodes.
+    #[derive(Default)]
+    pub struct Network {
+        /// Every direction between two nodes, unless one of `links` is about it.
+        default: LinkSpec = (LinkSpec::default()),
+        /// Directions that differ. The last one that is about a direction counts.
+        links: Vec<At<LinkBetween>>,
+    }
+}
+
+mapping! {
+    /// What one direction between two nodes is like. What is left out is as on a quiet local network.
+    #[derive(Default)]
+    pub struct LinkSpec {
+        /// How long a packet is on its way: `1ms`, or `1ms..5ms` with every value as likely.
+        latency: Option<LatencySpec>,
+        /// How many packets are lost. A lost segment of a connection is sent again.
+        loss: Option<Rate>,
+        /// How many datagrams arrive twice.
+        duplicate: Option<Rate>,
+        /// The longest datagram that gets through, in bytes of payload; longer ones vanish.
+        mtu: Option<Bytes>,
+    }
+}
+
+mapping! {
+    /// Directions between nodes that differ from the rest.
+    pub struct LinkBetween {
+        /// The senders.
+        from: NodeSet,
+        /// The recipients.
+        to: NodeSet,
+        /// Whether the way back is the same.
+        both_ways: bool = (true),
+        /// What they are like.
+        link: LinkSpec,
+    }
+}
+
+/// How long a packet is on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LatencySpec(pub Latency);
+
+impl Yaml for LatencySpec {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        let text = text(node, "a latency: 1ms, or 1ms..5ms", reader)?;
+        let (min, max) = text.split_once("..").unwrap_or((text, text));
+        let mut time = |text: &str| {
+            let content = crate::config::raw::Content::Scalar(text.to_owned());
+            Duration::read(
+                &Node {
+                    at: node.at,
+                    content,
+                },
+                reader,
+            )
+        };
+        let (min, max) = (time(min)?, time(max)?);
+        if max < min {
+            reader.problem(node.at, format!("{text} ends before it begins"));
+            return None;
+        }
+        Some(Self(Latency::between(min, max)))
+    }
+
+    fn write(&self) -> Json {
+        let Latency { min, max } = self.0;
+        let text = |time: Duration| time.write().as_str().unwrap_or_default().to_owned();
+        match min == max {
+            true => min.write(),
+            false => json!(format!("{}..{}", text(min), text(max))),
+        }
+    }
+
+    fn schema() -> Json {
+        json!({ "type": "string", "pattern": "^[0-9]+(us|ms|s)(\\.\\.[0-9]+(us|ms|s))?$" })
+    }
+}

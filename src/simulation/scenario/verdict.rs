@@ -1,0 +1,294 @@
+//! [`Verdict`]: whether what a scenario expects comes true.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::check::deadline;
+use super::expect::{Claim, Promise, Refused, Seen, Sight, Views};
+use super::nodes::{NodeSet, number};
+use super::plan::Step;
+use super::runner::{Observation, Runner};
+use super::{Case, Failure};
+use crate::member::MemberState;
+use crate::simulation::chance::Chance;
+use crate::simulation::{Change, NodeId};
+use crate::wire::refusal::Code;
+
+/// How a run went.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The promise that was broken first; none: it went as expected.
+    pub failure: Option<Failure>,
+    /// A number over all that happened: equal for equal runs.
+    pub trace_hash: u64,
+}
+
+/// What has come true so far, and what has not.
+pub(super) struct Verdict<'c> {
+    case: &'c Case,
+    /// Which of `eventually` have come true.
+    come_true: Vec<bool>,
+    /// Since when something was done to a node.
+    touched: BTreeMap<NodeId, Duration>,
+    /// Who was refused, or refused another, and why.
+    refusals: BTreeSet<(NodeId, Code)>,
+    /// The sets that the expectations name, drawn once.
+    sets: BTreeMap<String, Vec<NodeId>>,
+}
+
+impl<'c> Verdict<'c> {
+    pub(super) fn new(case: &'c Case) -> Self {
+        let expect = &case.scenario.expect;
+        let mut chance = Chance::new(case.seed, "expectations");
+        let sets = expect.sets().into_iter();
+        let sets = sets
+            .map(|set| (set.to_string(), case.cast.select(set, &mut chance)))
+            .collect();
+        Self {
+            case,
+            come_true: vec![false; expect.eventually.len()],
+            touched: BTreeMap::new(),
+            refusals: BTreeSet::new(),
+            sets,
+        }
+    }
+
+    /// Notes whom a step does something to.
+    pub(super) fn before(&mut self, _: &dyn Runner, step: &Step) {
+        if let Some(entry) = step.entry {
+            for node in &self.case.plan.spans[entry].nodes {
+                self.touched.entry(*node).or_insert(step.at);
+            }
+        }
+    }
+
+    /// Looks at everything once.
+    pub(super) fn look(&mut self, now: Duration, runner: &mut dyn Runner) -> Result<(), Failure> {
+        for observation in runner.observe() {
+            match observation {
+                Observation::Change(at, change) => self.look_at_change(at, &change)?,
+                Observation::Refusal(node, code) => {
+                    self.refusals.insert((node, code));
+                }
+            }
+        }
+        self.look_at_eventually(now, runner)?;
+        self.look_at_finally(now, runner)
+    }
+
+    /// Whether nothing can come true or be broken any more.
+    pub(super) fn is_settled(&self) -> bool {
+        let expect = &self.case.scenario.expect;
+        expect.finally.is_empty()
+            && expect.always.is_empty()
+            && self.come_true.iter().all(|come_true| *come_true)
+    }
+
+    fn look_at_change(&self, at: Duration, change: &Change) -> Result<(), Failure> {
+        let plan = &self.case.plan;
+        for (index, one) in self.case.scenario.expect.always.iter().enumerate() {
+            let from = one
+                .from
+                .as_ref()
+                .map_or(Duration::ZERO, |moment| plan.when(moment));
+            let until = one
+                .until
+                .as_ref()
+                .map_or(Duration::MAX, |moment| plan.when(moment));
+            if !(from..=until).contains(&at) {
+                continue;
+            }
+            if let Some(what) = self.contradiction(&one.promise, at, change) {
+                let rule = format!("expect.always[{index}]");
+                return Err(self.failure(rule, at, Some(change.observer), what));
+            }
+        }
+        Ok(())
+    }
+
+    fn contradiction(&self, promise: &Promise, at: Duration, change: &Change) -> Option<String> {
+        let (observer, subject, state) = (change.observer, change.subject, change.to.state);
+        let is_broken = match promise {
+            Promise::Never(seen) => {
+                seen.state.is(Some(state))
+                    && self.has(&seen.who, subject)
+                    && seen.by.as_ref().is_none_or(|by| self.has(by, observer))
+            }
+            Promise::NoFalsePositives(nodes) => {
+                let is_healthy = |node| self.touched.get(&node).is_none_or(|since| *since > at);
+                state == MemberState::Dead
+                    && self.has(nodes, subject)
+                    && is_healthy(subject)
+                    && is_healthy(observer)
+            }
+        };
+        let (observer, subject) = (number(observer), number(subject));
+        is_broken.then(|| format!("n{observer} sees n{subject} {state}, which must not happen"))
+    }
+
+    fn look_at_eventually(&mut self, now: Duration, runner: &dyn Runner) -> Result<(), Failure> {
+        let plan = &self.case.plan;
+        for (index, one) in self.case.scenario.expect.eventually.iter().enumerate() {
+            let since = one
+                .of
+                .as_ref()
+                .map_or(Duration::ZERO, |moment| plan.when(moment));
+            if self.come_true[index] || now < since {
+                continue;
+            }
+            match self.objection(&one.claim, runner) {
+                None => self.come_true[index] = true,
+                Some((node, what)) if now >= deadline(one, plan) => {
+                    let what = format!("{what}; expected otherwise within {:?}", one.within);
+                    return Err(self.failure(
+                        format!("expect.eventually[{index}]"),
+                        now,
+                        node,
+                        what,
+                    ));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn look_at_finally(&self, now: Duration, runner: &dyn Runner) -> Result<(), Failure> {
+        for (index, one) in self.case.scenario.expect.finally.iter().enumerate() {
+            if now < self.case.plan.last_change() + one.after {
+                continue;
+            }
+            if let Some((node, what)) = self.objection(&one.claim, runner) {
+                let what = format!("{what}, {:?} and more after the last fault", one.after);
+                return Err(self.failure(format!("expect.finally[{index}]"), now, node, what));
+            }
+        }
+        Ok(())
+    }
+
+    /// Why a claim is not true now, and at which node.
+    fn objection(&self, claim: &Claim, runner: &dyn Runner) -> Option<(Option<NodeId>, String)> {
+        match claim {
+            Claim::Refused(Refused { who, code }) => {
+                let missing = self
+                    .nodes(who)
+                    .iter()
+                    .find(|node| !self.refusals.contains(&(**node, *code)))?;
+                Some((
+                    Some(*missing),
+                    format!("no {code} at n{}", number(*missing)),
+                ))
+            }
+            Claim::Seen(seen) => self.unseen(seen, runner),
+            Claim::Views(views) => self.wrong_view(*views, runner),
+        }
+    }
+
+    fn unseen(&self, seen: &Seen, runner: &dyn Runner) -> Option<(Option<NodeId>, String)> {
+        let everyone = self.case.cast.all();
+        let observers = seen.by.as_ref().map_or(&everyone[..], |by| self.nodes(by));
+        let running = observers.iter().filter(|node| runner.is_running(**node));
+        for observer in running {
+            for subject in self
+                .nodes(&seen.who)
+                .iter()
+                .filter(|subject| *subject != observer)
+            {
+                let state = runner.state(*observer, *subject);
+                if !seen.state.is(state) {
+                    return Some((Some(*observer), sees(*observer, *subject, state)));
+                }
+            }
+        }
+        None
+    }
+
+    fn wrong_view(&self, views: Views, runner: &dyn Runner) -> Option<(Option<NodeId>, String)> {
+        let running: Vec<_> = self
+            .case
+            .cast
+            .all()
+            .into_iter()
+            .filter(|node| runner.is_running(*node))
+            .collect();
+        let components = match views {
+            Views::Components => components(&running, runner),
+            Views::Truth => vec![running],
+        };
+        components
+            .iter()
+            .find_map(|component| wrong_among(component, runner))
+    }
+
+    fn has(&self, set: &NodeSet, node: NodeId) -> bool {
+        self.nodes(set).binary_search(&node).is_ok()
+    }
+
+    fn nodes(&self, set: &NodeSet) -> &[NodeId] {
+        self.sets.get(&set.to_string()).map_or(&[], Vec::as_slice)
+    }
+
+    fn failure(&self, rule: String, at: Duration, node: Option<NodeId>, what: String) -> Failure {
+        Failure {
+            rule,
+            at,
+            node,
+            what,
+            seed: self.case.seed,
+        }
+    }
+}
+
+/// Whether each of these nodes sees exactly these alive; if not, who does not, and what.
+fn wrong_among(nodes: &[NodeId], runner: &dyn Runner) -> Option<(Option<NodeId>, String)> {
+    let miscounted = nodes
+        .iter()
+        .find(|node| runner.live_members(**node) != nodes.len());
+    if let Some(observer) = miscounted {
+        let (number, live, expected) = (
+            number(*observer),
+            runner.live_members(*observer),
+            nodes.len(),
+        );
+        return Some((
+            Some(*observer),
+            format!("n{number} sees {live} live members, itself included, not {expected}"),
+        ));
+    }
+    for observer in nodes {
+        for subject in nodes.iter().filter(|subject| *subject != observer) {
+            let state = runner.state(*observer, *subject);
+            if !Sight::Alive.is(state) {
+                return Some((Some(*observer), sees(*observer, *subject, state)));
+            }
+        }
+    }
+    None
+}
+
+fn sees(observer: NodeId, subject: NodeId, state: Option<MemberState>) -> String {
+    let state = state.map_or("not at all", MemberState::as_str);
+    format!("n{} sees n{} {state}", number(observer), number(subject))
+}
+
+/// The nodes that can reach each other, over others if need be.
+fn components(nodes: &[NodeId], runner: &dyn Runner) -> Vec<Vec<NodeId>> {
+    let mut left = nodes.to_vec();
+    let mut components = Vec::new();
+    while let Some(first) = left.pop() {
+        let mut component = vec![first];
+        let mut next = 0;
+        while let Some(node) = component.get(next).copied() {
+            let (found, rest) = left
+                .into_iter()
+                .partition(|other| !runner.is_cut(node, *other) && !runner.is_cut(*other, node));
+            left = rest;
+            let found: Vec<_> = found;
+            component.extend(found);
+            next += 1;
+        }
+        component.sort_unstable();
+        components.push(component);
+    }
+    components
+}
