@@ -4,25 +4,33 @@ use std::process::ExitCode;
 
 /// How a command ends; the numbers are part of the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
 pub enum Exit {
-    /// Done.
-    Done = 0,
-    /// The check failed.
-    CheckFailed = 1,
-    /// Wrong usage or configuration.
-    Usage = 2,
-    /// The node could not start: a file, a key, a port, a name.
-    CannotStart = 3,
-    /// The cluster refused the node.
-    Refused = 4,
-    /// Stopped by a second signal, before it had said goodbye.
-    Interrupted = 130,
+    /// 0: done.
+    Done,
+    /// 1: the check failed.
+    CheckFailed,
+    /// 2: wrong usage, configuration or scenario.
+    Usage,
+    /// 3: the node could not start: a file, a key, a port, a name.
+    CannotStart,
+    /// 3 as well, of a simulation: one seed gave two different runs.
+    NotRepeatable,
+    /// 4: the cluster refused the node.
+    Refused,
+    /// 130: stopped by a second signal, before it had said goodbye.
+    Interrupted,
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::CheckFailed => 1,
+            Exit::Usage => 2,
+            Exit::CannotStart | Exit::NotRepeatable => 3,
+            Exit::Refused => 4,
+            Exit::Interrupted => 130,
+        })
     }
 }
 

@@ -10,6 +10,7 @@ mod node;
 mod output;
 mod refused;
 mod signals;
+mod simulate;
 mod start_failure;
 
 use std::process::ExitCode;
@@ -50,6 +51,8 @@ enum Command {
     Local(local::Args),
     /// Show whom a running node sees.
     Members(members::Args),
+    /// Ask what happens to a cluster when: scenarios on a virtual network, in virtual time.
+    Simulate(simulate::Args),
 }
 
 impl Command {
@@ -60,6 +63,7 @@ impl Command {
             Self::Gateway(args) => node::run(Role::Gateway, &args),
             Self::Local(args) => local::run(&args),
             Self::Members(args) => members::run(&args),
+            Self::Simulate(args) => simulate::run(&args),
         }
     }
 }

@@ -20,5 +20,7 @@ mod processes;
 mod readme;
 mod recipes;
 mod requirements;
+#[cfg(feature = "daemon")]
+mod simulations;
 mod sockets;
 mod support;

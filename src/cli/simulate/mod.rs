@@ -1,0 +1,116 @@
+//! `phalanx simulate`: scenarios on the virtual network, seed by seed.
+//!
+//! | module | owns |
+//! |---|---|
+//! | `files` | which scenarios: every `.yaml` under a directory, in the order of their names |
+//! | `sweep` | scenario by seed on several threads; results in order whatever the number of threads |
+//! | `report` | a line for people, a line of JSON for programs |
+
+mod files;
+mod report;
+mod sweep;
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use super::Exit;
+use super::output::{Format, print, print_json};
+use crate::simulation::scenario;
+use files::Selection;
+use report::Reporter;
+use sweep::Sweep;
+
+/// Arguments of `phalanx simulate`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Scenario files, or directories with scenario files in them.
+    #[arg(required_unless_present = "schema", value_name = "FILE|DIR")]
+    files: Vec<PathBuf>,
+    /// Which seeds, both ends included; 5 is the seed 5 alone.
+    #[arg(long, value_name = "A..B", default_value = "1")]
+    seeds: Seeds,
+    /// How many threads; as many as there are processors without it.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// Run large scenarios on every seed, not on the first alone.
+    #[arg(long)]
+    large: bool,
+    /// Run everything twice, and exit with 3 if one seed gives two runs.
+    #[arg(long)]
+    twice: bool,
+    /// Only say what is wrong with the files; run nothing.
+    #[arg(long)]
+    check: bool,
+    /// Print the JSON Schema of scenario files.
+    #[arg(long, exclusive = true)]
+    schema: bool,
+    /// How to print.
+    #[arg(long, default_value = "human")]
+    format: Format,
+}
+
+/// A range of seeds, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Seeds {
+    first: u64,
+    last: u64,
+}
+
+impl FromStr for Seeds {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (first, last) = text.split_once("..").unwrap_or((text, text));
+        let seed = |text: &str| {
+            text.parse()
+                .map_err(|_| format!("{text:?} is no seed; write 1..5, or 7"))
+        };
+        let (first, last) = (seed(first)?, seed(last)?);
+        match first <= last {
+            true => Ok(Self { first, last }),
+            false => Err(format!(
+                "{first}..{last} has no seeds; the first comes first"
+            )),
+        }
+    }
+}
+
+/// Runs `phalanx simulate`.
+pub(super) fn run(args: &Args) -> Exit {
+    if args.schema {
+        return print_json(&scenario::schema());
+    }
+    let selection = match Selection::load(&args.files) {
+        Ok(selection) => selection,
+        Err(problems) => {
+            problems
+                .iter()
+                .for_each(|problem| eprintln!("error: {problem}"));
+            return Exit::Usage;
+        }
+    };
+    if args.check {
+        return print(&format!(
+            "{} scenarios are valid",
+            selection.scenarios.len()
+        ));
+    }
+    let sweep = Sweep::new(selection, args);
+    let mut reporter = Reporter::new(&sweep, args.format);
+    sweep.run(|result| reporter.take(result));
+    reporter.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_include_both_ends() {
+        assert_eq!("1..5".parse(), Ok(Seeds { first: 1, last: 5 }));
+        assert_eq!("7".parse(), Ok(Seeds { first: 7, last: 7 }));
+        for text in ["5..1", "1..", "..", "a", "-1"] {
+            assert!(text.parse::<Seeds>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! [`Sweep`]: scenario by seed on several threads. Threads share nothing but the list, so that their number decides nothing
+//! but how long it takes.
+
+use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+use super::Args;
+use super::files::Selection;
+use crate::simulation::scenario::{Cost, Loaded, Outcome, SimRunner, run};
+
+/// Scenario by seed, in the order in which they are reported.
+#[derive(Debug)]
+pub(super) struct Sweep {
+    pub(super) scenarios: Vec<Arc<Loaded>>,
+    units: Vec<Unit>,
+    jobs: usize,
+}
+
+/// One scenario and one seed.
+#[derive(Clone, Debug)]
+pub(super) struct Unit {
+    pub(super) scenario: usize,
+    pub(super) seed: u64,
+    /// Whether it is the last seed of its scenario.
+    pub(super) is_last: bool,
+    /// Whether it is run twice.
+    twice: bool,
+}
+
+/// How a unit went.
+#[derive(Debug)]
+pub(super) struct UnitResult {
+    pub(super) unit: Unit,
+    pub(super) outcome: Outcome,
+    /// What a second run gave, where that was something else.
+    pub(super) other_hash: Option<u64>,
+}
+
+impl Sweep {
+    pub(super) fn new(selection: Selection, args: &Args) -> Self {
+        let scenarios = selection.scenarios;
+        let mut units = Vec::new();
+        for (scenario, loaded) in scenarios.iter().enumerate() {
+            let is_quick = loaded.scenario.cost == Cost::Quick;
+            let last = if args.large || is_quick {
+                args.seeds.last
+            } else {
+                args.seeds.first
+            };
+            units.extend((args.seeds.first..=last).map(|seed| Unit {
+                scenario,
+                seed,
+                is_last: seed == last,
+                twice: args.twice || (is_quick && seed == args.seeds.first),
+            }));
+        }
+        let processors = || thread::available_parallelism().map_or(1, NonZero::get);
+        let jobs = args.jobs.map_or_else(processors, usize::from);
+        Self {
+            scenarios,
+            units,
+            jobs,
+        }
+    }
+
+    /// How many runs there are.
+    pub(super) fn len(&self) -> usize {
+        self.units.len()
+    }
+
+    /// The scenarios that are run on one seed only, since they are large.
+    pub(super) fn curtailed(&self) -> usize {
+        let is_large = |loaded: &&Arc<Loaded>| loaded.scenario.cost == Cost::Large;
+        self.scenarios.iter().filter(is_large).count()
+    }
+
+    /// Runs everything and hands over each result, in order.
+    pub(super) fn run(&self, mut take: impl FnMut(&UnitResult)) {
+        let next = AtomicUsize::new(0);
+        let (sender, results) = mpsc::channel();
+        thread::scope(|scope| {
+            for _ in 0..self.jobs.min(self.units.len()) {
+                let (sender, next) = (sender.clone(), &next);
+                scope.spawn(move || {
+                    while let Some(unit) = self.units.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        if sender.send(self.run_unit(unit)).is_err() {
+                            break;
+                        }
+                    }
+                });
+            }
+            drop(sender);
+            let mut waiting = BTreeMap::new();
+            let mut expected = self.units.iter().map(Unit::key);
+            let mut due = expected.next();
+            for result in results {
+                waiting.insert(result.unit.key(), result);
+                while let Some(result) = due.and_then(|key| waiting.remove(&key)) {
+                    take(&result);
+                    due = expected.next();
+                }
+            }
+        });
+    }
+
+    fn run_unit(&self, unit: &Unit) -> UnitResult {
+        let run_once = || {
+            let case = self.scenarios[unit.scenario].case(unit.seed);
+            run(&case, &mut SimRunner::new(&case))
+        };
+        let outcome = run_once();
+        let again = unit.twice.then(|| run_once().trace_hash);
+        let other_hash = again.filter(|hash| *hash != outcome.trace_hash);
+        UnitResult {
+            unit: unit.clone(),
+            outcome,
+            other_hash,
+        }
+    }
+}
+
+impl Unit {
+    const fn key(&self) -> (usize, u64) {
+        (self.scenario, self.seed)
+    }
+}
