@@ -41,7 +41,7 @@ pub use fault::{
 };
 pub use nodes::NodeSet;
 pub use plan::{Act, Plan, Span, Step};
-pub use runner::{Runner, run};
+pub use runner::{Observation, Runner, run};
 pub use scalar::{Bytes, Overrides};
 pub use sim::SimRunner;
 pub use spec::{
