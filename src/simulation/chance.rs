@@ -3,6 +3,9 @@
 //! A fault that draws, or a node that is added, shifts nobody else's draws: two runs that differ in one fault stay
 //! comparable.
 
+#[cfg(feature = "daemon")]
+use std::time::Duration;
+
 use rand::RngExt;
 use rand_pcg::Pcg64;
 
@@ -49,7 +52,8 @@ impl Chance {
     /// A time up to `max`, in whole microseconds.
     #[cfg(feature = "daemon")]
     pub(super) fn up_to(&mut self, max: Duration) -> Duration {
-        self.latency(Latency::between(Duration::ZERO, max))
+        let max = u64::try_from(max.as_micros()).unwrap_or(u64::MAX);
+        Duration::from_micros(self.between(0, max))
     }
 
     /// Random bytes.

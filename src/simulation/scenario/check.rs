@@ -6,11 +6,11 @@ use std::time::Duration;
 use super::error::Problem;
 use super::expect::Eventually;
 use super::fault::Fault;
-use super::nodes::{Cast, Member};
 use super::plan::Plan;
 use super::settings;
 use super::spec::{Nodes, Scenario};
 use super::timeline::{Entry, Moment};
+use super::who::{Cast, Member};
 use crate::config::Position;
 
 /// The most nodes a scenario may have.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::nodes::NodeSet;
 use super::timeline::Moment;
+use super::who::Who;
 use super::yaml::{At, Reader, Yaml, mapping, suggest, tagged, text, words};
 use crate::config::raw::Node;
 use crate::member::MemberState;
@@ -76,7 +76,7 @@ tagged! {
         /// Nobody ever comes to see them so.
         Never(Seen) = "never",
         /// No node that no fault has touched declares another such node dead.
-        NoFalsePositives(NodeSet) = "no_false_positives",
+        NoFalsePositives(Who) = "no_false_positives",
     }
 }
 
@@ -94,11 +94,11 @@ mapping! {
     /// How some nodes see others.
     pub struct Seen {
         /// The nodes that are seen.
-        who: NodeSet,
+        who: Who,
         /// How.
         state = "as": Sight,
         /// The nodes that see them; every running one without it.
-        by: Option<NodeSet>,
+        by: Option<Who>,
     }
 }
 
@@ -138,7 +138,7 @@ mapping! {
     /// A refusal.
     pub struct Refused {
         /// Who was refused, or refused another.
-        who: NodeSet,
+        who: Who,
         /// Why.
         code: Code,
     }
@@ -176,7 +176,7 @@ impl Expectations {
     }
 
     /// Every set of nodes that it names.
-    pub(super) fn sets(&self) -> Vec<&NodeSet> {
+    pub(super) fn sets(&self) -> Vec<&Who> {
         let always = self.always.iter().flat_map(|one| match &one.promise {
             Promise::Never(seen) => seen.sets(),
             Promise::NoFalsePositives(nodes) => vec![nodes],
@@ -188,7 +188,7 @@ impl Expectations {
 }
 
 impl Claim {
-    fn sets(&self) -> Vec<&NodeSet> {
+    fn sets(&self) -> Vec<&Who> {
         match self {
             Self::Refused(refused) => vec![&refused.who],
             Self::Seen(seen) => seen.sets(),
@@ -198,7 +198,7 @@ impl Claim {
 }
 
 impl Seen {
-    fn sets(&self) -> Vec<&NodeSet> {
+    fn sets(&self) -> Vec<&Who> {
         [Some(&self.who), self.by.as_ref()]
             .into_iter()
             .flatten()

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::nodes::NodeSet;
 use super::spec::LatencySpec;
+use super::who::Who;
 use super::yaml::{mapping, tagged, words};
 use crate::simulation::{Protocol, Rate};
 
@@ -13,23 +13,23 @@ tagged! {
         /// Nothing passes between any of `a` and any of `b`, either way.
         Cut(Cut) = "cut",
         /// Processes are killed; their connections are reset. Undone, they start again, as new lives.
-        Crash(NodeSet) = "crash",
+        Crash(Who) = "crash",
         /// Packets take longer.
         Delay(Delay) = "delay",
         /// Each of these nodes is cut off from every other node.
-        Isolate(NodeSet) = "isolate",
+        Isolate(Who) = "isolate",
         /// Processes say goodbye and stop. Undone, they start again.
-        Leave(NodeSet) = "leave",
+        Leave(Who) = "leave",
         /// Packets are lost. A lost segment of a connection is sent again, and arrives late.
         Loss(Loss) = "loss",
         /// On a ring of these nodes each reaches the nearest ones on both sides: a majority, another one for each.
-        MajoritiesRing(NodeSet) = "majorities_ring",
+        MajoritiesRing(Who) = "majorities_ring",
         /// Nothing passes one way.
         OneWay(OneWay) = "oneway",
         /// Nothing passes between nodes that share none of these sets. A node of two is a bridge, a node of none is alone.
-        Partition(Vec<NodeSet>) = "partition",
+        Partition(Vec<Who>) = "partition",
         /// Processes stand still, as SIGSTOP has them: what arrives waits, and no timer fires. Undone, they go on.
-        Pause(NodeSet) = "pause",
+        Pause(Who) = "pause",
         /// Processes are killed and started again, as new lives.
         Restart(Restart) = "restart",
         /// The same, one node after the other.
@@ -43,9 +43,9 @@ mapping! {
     /// Two sets that cannot reach each other.
     pub struct Cut {
         /// The one side.
-        a: NodeSet,
+        a: Who,
         /// The other side.
-        b: NodeSet,
+        b: Who,
         /// Only this kind of packet; all without it.
         protocol: Option<ProtocolName>,
     }
@@ -55,9 +55,9 @@ mapping! {
     /// A way that is blocked.
     pub struct OneWay {
         /// The senders.
-        from: NodeSet,
+        from: Who,
         /// The recipients.
-        to: NodeSet,
+        to: Who,
         /// Only this kind of packet; all without it.
         protocol: Option<ProtocolName>,
     }
@@ -67,9 +67,9 @@ mapping! {
     /// Packets that are lost.
     pub struct Loss {
         /// The senders; everyone without it.
-        from: Option<NodeSet>,
+        from: Option<Who>,
         /// The recipients; everyone without it.
-        to: Option<NodeSet>,
+        to: Option<Who>,
         /// Only this kind of packet; all without it.
         protocol: Option<ProtocolName>,
         /// How many are lost.
@@ -81,9 +81,9 @@ mapping! {
     /// Packets that take longer.
     pub struct Delay {
         /// The senders; everyone without it.
-        from: Option<NodeSet>,
+        from: Option<Who>,
         /// The recipients; everyone without it.
-        to: Option<NodeSet>,
+        to: Option<Who>,
         /// Only this kind of packet; all without it.
         protocol: Option<ProtocolName>,
         /// How long they take, whatever the link says.
@@ -114,7 +114,7 @@ mapping! {
     /// Processes that are killed and come back at once.
     pub struct Restart {
         /// Which.
-        nodes: NodeSet,
+        nodes: Who,
         /// How long they are down.
         down: Duration = (Duration::ZERO),
     }
@@ -124,7 +124,7 @@ mapping! {
     /// Processes that are killed and come back one after the other.
     pub struct RollingRestart {
         /// Which, in the order of their numbers.
-        nodes: NodeSet,
+        nodes: Who,
         /// How long each is down.
         down: Duration,
         /// How long after one is back the next one goes.
@@ -136,7 +136,7 @@ mapping! {
     /// Nodes that start.
     pub struct StartLate {
         /// Which, in the order of their numbers.
-        nodes: NodeSet,
+        nodes: Who,
         /// How long after one the next one starts.
         every: Duration = (Duration::ZERO),
         /// By how much each may be late, drawn from the seed.
@@ -154,7 +154,7 @@ impl Fault {
     }
 
     /// Every set of nodes that it names.
-    pub(super) fn sets(&self) -> Vec<&NodeSet> {
+    pub(super) fn sets(&self) -> Vec<&Who> {
         let both = |from, to| [from, to].into_iter().flatten().collect();
         match self {
             Self::Cut(Cut { a, b, .. }) => vec![a, b],

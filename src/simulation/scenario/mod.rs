@@ -17,7 +17,6 @@ mod check;
 mod error;
 mod expect;
 mod fault;
-mod nodes;
 mod plan;
 mod runner;
 mod scalar;
@@ -26,6 +25,7 @@ mod sim;
 mod spec;
 mod timeline;
 mod verdict;
+mod who;
 mod yaml;
 
 use std::path::{Path, PathBuf};
@@ -39,7 +39,6 @@ pub use expect::{
 pub use fault::{
     Cut, Delay, Fault, Loss, OneWay, ProtocolName, Restart, RollingRestart, StartLate,
 };
-pub use nodes::NodeSet;
 pub use plan::{Act, Plan, Span, Step};
 pub use runner::{Observation, Runner, run};
 pub use scalar::{Bytes, Overrides};
@@ -50,11 +49,12 @@ pub use spec::{
 };
 pub use timeline::{Edge, Entry, Moment};
 pub use verdict::Outcome;
+pub use who::Who;
 pub use yaml::At;
 
 use crate::config::raw;
 use crate::simulation::NodeId;
-use nodes::Cast;
+use who::Cast;
 use yaml::{Reader, Yaml};
 
 /// A scenario that was checked, and where it came from.
@@ -107,7 +107,7 @@ impl fmt::Display for Failure {
         } = self;
         write!(f, "seed {seed}, after {at:?}")?;
         if let Some(node) = node {
-            write!(f, ", at n{}", nodes::number(*node))?;
+            write!(f, ", at n{}", who::number(*node))?;
         }
         write!(f, ": {rule}: {what}")
     }

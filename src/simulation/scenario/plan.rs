@@ -7,11 +7,11 @@ use std::time::Duration;
 use super::fault::{
     Cut, Delay, Fault, Loss, OneWay, ProtocolName, Restart, RollingRestart, StartLate,
 };
-use super::nodes::{Cast, NodeSet};
 use super::spec::{Nodes, Scenario, Start};
 use super::timeline::{Edge, Entry, Moment};
+use super::who::{Cast, Who};
 use crate::simulation::chance::Chance;
-use crate::simulation::{Effect, Groups, NodeId, Path, Protocol, Rule};
+use crate::simulation::{Effect, Groups, NodeId, NodeSet, Path, Protocol, Rule};
 
 /// What is done, and when.
 #[derive(Clone, Debug)]
@@ -40,11 +40,11 @@ pub struct Step {
 pub enum Act {
     /// Kill processes.
     Crash(Vec<NodeId>),
-    /// Put rules into force, to be lifted together under this number.
-    Impose(usize, Vec<Rule>),
+    /// Put a rule into force, to be lifted under this number.
+    Impose(usize, Rule),
     /// Have processes say goodbye and stop.
     Leave(Vec<NodeId>),
-    /// Take the rules of this number out of force.
+    /// Take the rule of this number out of force.
     Lift(usize),
     /// Have processes stand still.
     Pause(Vec<NodeId>),
@@ -196,10 +196,8 @@ impl Director<'_> {
         match fault {
             Fault::Cut(Cut { a, b, protocol }) => {
                 let (a, b) = (self.select(a), self.select(b));
-                let ways = [(a.clone(), b.clone()), (b, a)];
-                self.impose(
-                    ways.map(|(from, to)| rule(Path::OneWay { from, to }, *protocol, Effect::Cut)),
-                )
+                let path = Path::Between(set(&a), set(&b));
+                self.impose(rule(path, *protocol, Effect::Cut))
             }
             Fault::Crash(nodes) => self.done_to(nodes, |nodes| now(Act::Crash(nodes))),
             Fault::Delay(Delay {
@@ -209,14 +207,12 @@ impl Director<'_> {
                 latency,
             }) => {
                 let path = self.path(from.as_ref(), to.as_ref());
-                self.impose([rule(path, *protocol, Effect::Delay(latency.0))])
+                self.impose(rule(path, *protocol, Effect::Delay(latency.latency())))
             }
             Fault::Isolate(nodes) => {
                 let (nodes, all) = (self.select(nodes), self.cast.all());
-                let ways = [(nodes.clone(), all.clone()), (all, nodes.clone())];
-                let rules =
-                    ways.map(|(from, to)| rule(Path::OneWay { from, to }, None, Effect::Cut));
-                (self.impose(rules).0, nodes)
+                let path = Path::Between(set(&nodes), set(&all));
+                (self.impose(rule(path, None, Effect::Cut)).0, nodes)
             }
             Fault::Leave(nodes) => self.done_to(nodes, |nodes| now(Act::Leave(nodes))),
             Fault::Loss(Loss {
@@ -226,23 +222,23 @@ impl Director<'_> {
                 rate,
             }) => {
                 let path = self.path(from.as_ref(), to.as_ref());
-                self.impose([rule(path, *protocol, Effect::Lose(*rate))])
+                self.impose(rule(path, *protocol, Effect::Lose((*rate).into())))
             }
             Fault::MajoritiesRing(nodes) => {
                 let nodes = self.select(nodes);
-                self.impose([rule(Path::Across(ring(&nodes)), None, Effect::Cut)])
+                self.impose(rule(Path::Across(ring(&nodes)), None, Effect::Cut))
             }
             Fault::OneWay(OneWay { from, to, protocol }) => {
                 let path = Path::OneWay {
-                    from: self.select(from),
-                    to: self.select(to),
+                    from: set(&self.select(from)),
+                    to: set(&self.select(to)),
                 };
-                self.impose([rule(path, *protocol, Effect::Cut)])
+                self.impose(rule(path, *protocol, Effect::Cut))
             }
             Fault::Partition(sets) => {
                 let groups = self.cast.select_each(sets, self.chance);
                 let groups: Vec<_> = groups.iter().map(Vec::as_slice).collect();
-                self.impose([Rule::partition(&groups)])
+                self.impose(Rule::partition(&groups))
             }
             Fault::Pause(nodes) => self.done_to(nodes, |nodes| now(Act::Pause(nodes))),
             Fault::Restart(Restart { nodes, down }) => self.done_to(nodes, |nodes| {
@@ -287,43 +283,48 @@ impl Director<'_> {
         }
     }
 
-    fn select(&mut self, set: &NodeSet) -> Vec<NodeId> {
+    fn select(&mut self, set: &Who) -> Vec<NodeId> {
         self.cast.select(set, self.chance)
     }
 
     fn done_to(
         &mut self,
-        set: &NodeSet,
+        set: &Who,
         acts: impl FnOnce(Vec<NodeId>) -> Acts,
     ) -> (Acts, Vec<NodeId>) {
         let nodes = self.select(set);
         (acts(nodes.clone()), nodes)
     }
 
-    fn path(&mut self, from: Option<&NodeSet>, to: Option<&NodeSet>) -> Path {
+    fn path(&mut self, from: Option<&Who>, to: Option<&Who>) -> Path {
         if from.is_none() && to.is_none() {
             return Path::All;
         }
-        let mut select =
-            |set: Option<&NodeSet>| set.map_or_else(|| self.cast.all(), |set| self.select(set));
+        let mut select = |who: Option<&Who>| match who {
+            Some(who) => self.select(who),
+            None => self.cast.all(),
+        };
         Path::OneWay {
-            from: select(from),
-            to: select(to),
+            from: set(&select(from)),
+            to: set(&select(to)),
         }
     }
 
-    /// Puts rules into force; something is done to everyone on a path that they are about.
-    fn impose<const N: usize>(&mut self, rules: [Rule; N]) -> (Acts, Vec<NodeId>) {
-        let nodes = rules.iter().flat_map(|rule| match &rule.path {
-            Path::OneWay { from, to } => [from.as_slice(), to].concat(),
-            _ => self.cast.all(),
-        });
-        let nodes = nodes.collect();
+    /// Puts a rule into force; something is done to everyone on a path that it is about.
+    fn impose(&self, rule: Rule) -> (Acts, Vec<NodeId>) {
+        let nodes = match rule.nodes() {
+            nodes if nodes.is_empty() => self.cast.all(),
+            nodes => nodes,
+        };
         (
-            vec![(Duration::ZERO, Act::Impose(self.handle, rules.into()))],
+            vec![(Duration::ZERO, Act::Impose(self.handle, rule))],
             nodes,
         )
     }
+}
+
+fn set(nodes: &[NodeId]) -> NodeSet {
+    nodes.into()
 }
 
 fn rule(path: Path, protocol: Option<ProtocolName>, effect: Effect) -> Rule {

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::error::Problem;
-use super::nodes::Cast;
 use super::scalar::Overrides;
 use super::spec::{Group, NodeRole, Nodes};
+use super::who::Cast;
 use crate::config::raw::{Content, Node};
 use crate::config::{self, Config, ConfigError, Position};
 use crate::member::Role;

@@ -1,5 +1,6 @@
 //! [`SimRunner`]: a plan on the virtual network.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -13,14 +14,16 @@ use crate::member::{MemberId, MemberState, Role};
 use crate::membership::Options;
 use crate::node::NodeConfig;
 use crate::simulation::chance::Chance;
-use crate::simulation::{Entry, Link, Network, NetworkOptions, NodeId, Rule, RuleId, Violation};
+use crate::simulation::{
+    Entry, Link, Network, NetworkOptions, NodeId, Protocol, RuleId, Violation,
+};
 use crate::time::Timestamp;
 
 /// A plan on the virtual network.
 #[derive(Debug)]
 pub struct SimRunner {
     network: Network,
-    rules: Vec<(usize, Vec<RuleId>)>,
+    rules: BTreeMap<usize, RuleId>,
     entries_seen: usize,
 }
 
@@ -37,7 +40,7 @@ impl SimRunner {
         set_links(&mut network, case);
         Self {
             network,
-            rules: Vec::new(),
+            rules: BTreeMap::new(),
             entries_seen: 0,
         }
     }
@@ -83,7 +86,7 @@ fn add_nodes(network: &mut Network, case: &Case) {
 
 /// `n3` is the broker with node id 3 at 10.0.0.3, or the gateway `n3` there.
 fn options(config: NodeConfig, node: NodeId) -> Options {
-    let number = super::nodes::number(node);
+    let number = super::who::number(node);
     let id = match config.role {
         Role::Broker => number.to_string(),
         Role::Gateway => format!("n{number}"),
@@ -93,7 +96,7 @@ fn options(config: NodeConfig, node: NodeId) -> Options {
 }
 
 fn address(node: NodeId) -> SocketAddr {
-    let [_, b, c, d] = super::nodes::number(node).to_be_bytes();
+    let [_, b, c, d] = super::who::number(node).to_be_bytes();
     SocketAddr::from(([10, b, c, d], 26_502))
 }
 
@@ -105,10 +108,11 @@ fn link(spec: &LinkSpec) -> Link {
         mtu,
     } = spec;
     Link {
-        latency: latency.map_or(Link::LAN.latency, |latency| latency.0),
-        loss: loss.unwrap_or(Link::LAN.loss),
+        latency: latency.map_or(Link::LAN.latency, |latency| latency.latency()),
+        loss: loss.map_or(Link::LAN.loss, Into::into),
         duplicate: duplicate.unwrap_or(Link::LAN.duplicate),
-        datagram_len_max: mtu.map(|mtu| mtu.0).or(Link::LAN.datagram_len_max),
+        mtu: mtu.map(|mtu| mtu.0),
+        ..Link::LAN
     }
 }
 
@@ -138,19 +142,14 @@ impl Runner for SimRunner {
         let network = &mut self.network;
         match act {
             Act::Crash(nodes) => nodes.iter().for_each(|node| network.crash(*node)),
-            Act::Impose(handle, rules) => {
-                let ids = rules
-                    .iter()
-                    .map(|rule: &Rule| network.impose(rule.clone()))
-                    .collect();
-                self.rules.push((*handle, ids));
+            Act::Impose(handle, rule) => {
+                self.rules.insert(*handle, network.impose(rule.clone()));
             }
             Act::Leave(nodes) => nodes.iter().for_each(|node| network.leave(*node)),
             Act::Lift(handle) => {
-                let lifted = self.rules.extract_if(.., |(held, _)| held == handle);
-                lifted
-                    .flat_map(|(_, ids)| ids)
-                    .for_each(|id| network.lift(id));
+                if let Some(rule) = self.rules.remove(handle) {
+                    network.lift(rule);
+                }
             }
             Act::Pause(nodes) => nodes.iter().for_each(|node| network.pause(*node)),
             Act::Resume(nodes) => nodes.iter().for_each(|node| network.resume(*node)),
@@ -178,7 +177,11 @@ impl Runner for SimRunner {
     }
 
     fn is_cut(&self, from: NodeId, to: NodeId) -> bool {
-        self.network.is_cut(from, to)
+        let mut rules = self.network.rules.values();
+        rules.any(|imposed| {
+            let stalls = |protocol| imposed.rule.stalls(from, to, protocol);
+            stalls(Protocol::Tcp) && stalls(Protocol::Udp)
+        })
     }
 
     fn state(&self, observer: NodeId, subject: NodeId) -> Option<MemberState> {

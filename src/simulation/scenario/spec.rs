@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use super::expect::Expectations;
-use super::nodes::NodeSet;
 use super::scalar::{Bytes, Overrides};
 use super::timeline::Entry;
+use super::who::Who;
 use super::yaml::{At, Reader, Yaml, mapping, text, words};
 use crate::config::raw::Node;
 use crate::simulation::{Latency, Rate};
@@ -92,7 +92,7 @@ mapping! {
         /// Groups of nodes that differ, instead of a count.
         groups: Vec<At<Group>>,
         /// The contact points that everyone is given.
-        contacts: Option<NodeSet>,
+        contacts: Option<Who>,
         /// Whether they run TLS; as `security.enabled` of the configuration.
         tls: bool = (false),
         /// Settings that all have, as a configuration file has them.
@@ -114,7 +114,7 @@ mapping! {
         /// What kind of node they are.
         role: NodeRole = (NodeRole::Broker),
         /// Other contact points than everyone's.
-        contacts: Option<NodeSet>,
+        contacts: Option<Who>,
         /// Whether they run TLS, where they differ.
         tls: Option<bool>,
         /// Settings that win over everyone's.
@@ -170,7 +170,7 @@ mapping! {
         loss: Option<Rate>,
         /// How many datagrams arrive twice.
         duplicate: Option<Rate>,
-        /// The longest datagram that gets through, in bytes of payload; longer ones vanish.
+        /// The longest IP packet that passes, in bytes; datagrams in longer ones vanish.
         mtu: Option<Bytes>,
     }
 }
@@ -179,9 +179,9 @@ mapping! {
     /// Directions between nodes that differ from the rest.
     pub struct LinkBetween {
         /// The senders.
-        from: NodeSet,
+        from: Who,
         /// The recipients.
-        to: NodeSet,
+        to: Who,
         /// Whether the way back is the same.
         both_ways: bool = (true),
         /// What they are like.
@@ -189,9 +189,19 @@ mapping! {
     }
 }
 
-/// How long a packet is on its way.
+/// How long a packet is on its way, as written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LatencySpec(pub Latency);
+pub struct LatencySpec {
+    min: Duration,
+    max: Duration,
+}
+
+impl LatencySpec {
+    /// What is written.
+    pub(super) const fn latency(self) -> Latency {
+        Latency::between(self.min, self.max)
+    }
+}
 
 impl Yaml for LatencySpec {
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
@@ -199,25 +209,20 @@ impl Yaml for LatencySpec {
         let (min, max) = text.split_once("..").unwrap_or((text, text));
         let mut time = |text: &str| {
             let content = crate::config::raw::Content::Scalar(text.to_owned());
-            Duration::read(
-                &Node {
-                    at: node.at,
-                    content,
-                },
-                reader,
-            )
+            let at = node.at;
+            Duration::read(&Node { at, content }, reader)
         };
         let (min, max) = (time(min)?, time(max)?);
         if max < min {
             reader.problem(node.at, format!("{text} ends before it begins"));
             return None;
         }
-        Some(Self(Latency::between(min, max)))
+        Some(Self { min, max })
     }
 
     fn write(&self) -> Json {
-        let Latency { min, max } = self.0;
-        let text = |time: Duration| time.write().as_str().unwrap_or_default().to_owned();
+        let Self { min, max } = self;
+        let text = |time: &Duration| time.write().as_str().unwrap_or_default().to_owned();
         match min == max {
             true => min.write(),
             false => json!(format!("{}..{}", text(min), text(max))),

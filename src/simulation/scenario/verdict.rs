@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::check::deadline;
 use super::expect::{Claim, Promise, Refused, Seen, Sight, Views};
-use super::nodes::{NodeSet, number};
 use super::plan::Step;
 use super::runner::{Observation, Runner};
+use super::who::{Who, number};
 use super::{Case, Failure};
 use crate::member::MemberState;
 use crate::simulation::chance::Chance;
@@ -220,11 +220,11 @@ impl<'c> Verdict<'c> {
             .find_map(|component| wrong_among(component, runner))
     }
 
-    fn has(&self, set: &NodeSet, node: NodeId) -> bool {
+    fn has(&self, set: &Who, node: NodeId) -> bool {
         self.nodes(set).binary_search(&node).is_ok()
     }
 
-    fn nodes(&self, set: &NodeSet) -> &[NodeId] {
+    fn nodes(&self, set: &Who) -> &[NodeId] {
         self.sets.get(&set.to_string()).map_or(&[], Vec::as_slice)
     }
 

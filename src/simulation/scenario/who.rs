@@ -13,13 +13,13 @@ use crate::simulation::chance::Chance;
 
 /// A set of nodes: all that one of its terms names.
 #[derive(Clone, Debug)]
-pub struct NodeSet {
+pub struct Who {
     /// Where it stands.
     pub at: Position,
     pub(super) terms: Vec<Term>,
 }
 
-/// One part of a [`NodeSet`].
+/// One part of a [`Who`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Term {
     /// `all`
@@ -49,7 +49,7 @@ pub(super) enum Term {
 const TAKES: &str = "nodes: n3, n2..n5, all, group:NAME, zone:NAME, random:2, random:25%, minority, majority, \
                      not:..., or a list of these";
 
-impl Yaml for NodeSet {
+impl Yaml for Who {
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
         let terms = match &node.content {
             Content::Sequence(items) if !items.is_empty() => {
@@ -141,7 +141,7 @@ impl fmt::Display for Term {
     }
 }
 
-impl fmt::Display for NodeSet {
+impl fmt::Display for Who {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let terms: Vec<_> = self.terms.iter().map(Term::to_string).collect();
         f.write_str(&terms.join(", "))
@@ -176,7 +176,7 @@ impl Cast {
     }
 
     /// Why a set makes no sense here.
-    pub(super) fn objection(&self, set: &NodeSet) -> Option<String> {
+    pub(super) fn objection(&self, set: &Who) -> Option<String> {
         set.terms.iter().find_map(|term| self.term_objection(term))
     }
 
@@ -215,14 +215,14 @@ impl Cast {
     }
 
     /// The nodes of a set, in order. `chance` draws where the set leaves it to the seed.
-    pub(super) fn select(&self, set: &NodeSet, chance: &mut Chance) -> Vec<NodeId> {
+    pub(super) fn select(&self, set: &Who, chance: &mut Chance) -> Vec<NodeId> {
         self.select_beside(set, &[], chance)
     }
 
     /// The nodes of each of several sets; `rest` is whom no other set has.
-    pub(super) fn select_each(&self, sets: &[NodeSet], chance: &mut Chance) -> Vec<Vec<NodeId>> {
+    pub(super) fn select_each(&self, sets: &[Who], chance: &mut Chance) -> Vec<Vec<NodeId>> {
         let mut taken = Vec::new();
-        let is_rest = |set: &NodeSet| set.terms.contains(&Term::Rest);
+        let is_rest = |set: &Who| set.terms.contains(&Term::Rest);
         let mut groups = vec![Vec::new(); sets.len()];
         for pass in [false, true] {
             for (group, set) in groups.iter_mut().zip(sets) {
@@ -235,7 +235,7 @@ impl Cast {
         groups
     }
 
-    fn select_beside(&self, set: &NodeSet, taken: &[NodeId], chance: &mut Chance) -> Vec<NodeId> {
+    fn select_beside(&self, set: &Who, taken: &[NodeId], chance: &mut Chance) -> Vec<NodeId> {
         let terms = set.terms.iter();
         let mut nodes: Vec<_> = terms
             .flat_map(|term| self.select_term(term, taken, chance))
@@ -313,9 +313,9 @@ mod tests {
         cast
     }
 
-    fn set(text: &str) -> NodeSet {
+    fn set(text: &str) -> Who {
         let mut reader = Reader::default();
-        let set = NodeSet::read(&raw::parse(text).unwrap(), &mut reader);
+        let set = Who::read(&raw::parse(text).unwrap(), &mut reader);
         set.unwrap_or_else(|| panic!("{:?}", reader.problems))
     }
 
@@ -380,7 +380,7 @@ mod tests {
             ("{}", "takes nodes"),
         ] {
             let mut reader = Reader::default();
-            assert!(NodeSet::read(&raw::parse(text).unwrap(), &mut reader).is_none());
+            assert!(Who::read(&raw::parse(text).unwrap(), &mut reader).is_none());
             assert!(
                 reader.problems[0].what.contains(expected),
                 "{:?}",
