@@ -54,6 +54,8 @@ mod passage;
 mod processor;
 mod queue;
 mod rate;
+#[cfg(feature = "daemon")]
+pub mod report;
 mod rule;
 mod run;
 #[cfg(feature = "daemon")]

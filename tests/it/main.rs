@@ -19,6 +19,8 @@ mod processes;
 #[cfg(feature = "daemon")]
 mod readme;
 mod recipes;
+#[cfg(feature = "daemon")]
+mod report;
 mod requirements;
 #[cfg(feature = "daemon")]
 mod simulations;

@@ -127,6 +127,11 @@ impl Transcript {
         self.hash.get()
     }
 
+    /// The names of all nodes, in the order of adding.
+    pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.names.iter().map(MemberId::as_str)
+    }
+
     /// The name of a node in this transcript.
     ///
     /// # Panics

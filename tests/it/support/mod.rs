@@ -1,5 +1,7 @@
 //! What tests with real processes need: processes that end with the test, free ports, waits that say what they saw.
 
+#[cfg(feature = "daemon")]
+pub(crate) mod browser;
 mod ports;
 mod process;
 mod wait;
