@@ -14,11 +14,12 @@ use super::options::DialBack;
 use super::{Admission, Role, Timer};
 use crate::member::{Generation, MemberRecord, Standing};
 use crate::sabotage::Sabotage;
+use crate::seal;
 use crate::time::Timestamp;
 use crate::wire::frame::{Frame, WireKey};
 use crate::wire::hello::{Hello, JoinId, KEY_IDS_MAX, Purpose};
 use crate::wire::refusal::Code;
-use crate::wire::update::decode_record;
+use crate::wire::update::{decode_record, record_statement};
 
 /// The most joins pending; further joiners are told when to come back.
 pub const PENDING_MAX: usize = 64;
@@ -62,8 +63,8 @@ struct Pending {
 enum Stage {
     /// The parent judges the id.
     Judged,
-    /// An older life's address is asked.
-    Asking(LinkId),
+    /// An older life's address is asked; if nobody answers there, the joiner may go on, or come back after this time.
+    Asking(LinkId, Option<Duration>),
     /// It waits to be dialled back.
     Queued,
     /// It is dialled back.
@@ -82,10 +83,11 @@ impl Admission {
             return;
         }
         match verdict {
-            JoinVerdict::AskOldAddress(addr) => {
+            JoinVerdict::AskOldAddress(addr, pause) => {
                 let link = self.dial(now, addr, Role::Ask(join), Purpose::Join);
-                self.set_stage(join, Stage::Asking(link));
+                self.set_stage(join, Stage::Asking(link, pause));
             }
+            JoinVerdict::Busy(after) => self.send_away(now, join, after),
             JoinVerdict::GoOn => self.go_on(now, join),
             JoinVerdict::Refuse(code) => self.refuse_join(now, join, code, None, None),
             JoinVerdict::Retry(min) => self.send_back(now, join, min),
@@ -118,12 +120,22 @@ impl Admission {
         now: Timestamp,
         link: LinkId,
         frame: Frame,
-    ) -> Result<(), Code> {
+    ) -> Result<Option<Frame>, Code> {
         match frame {
-            Frame::JoinRequest { join, record, .. } => self.take_request(now, link, join, record),
-            Frame::JoinDone { join, keys } => self.commit(link, join, keys),
-            _ => Err(Code::ProtocolViolation),
+            Frame::JoinRequest { join, record, .. } => {
+                self.take_request(now, link, join, record)?
+            }
+            Frame::JoinDone { join, keys } => self.commit(link, join, keys)?,
+            // It has our view, and lacks some of those who vouch for it.
+            Frame::WantIntroductions(_) if self.is_accepted(link) => return Ok(Some(frame)),
+            _ => return Err(Code::ProtocolViolation),
         }
+        Ok(None)
+    }
+
+    fn is_accepted(&self, link: LinkId) -> bool {
+        let mut pending = self.acceptor.pending.values();
+        pending.any(|held| held.link.id() == link && held.stage == Stage::Accepted)
     }
 
     fn take_request(
@@ -140,7 +152,8 @@ impl Admission {
         if self.acceptor.pending.iter().any(is_known) {
             return Err(Code::ProtocolViolation);
         }
-        let record = sound_record(&encoded, &peer).ok_or(Code::ProtocolViolation)?;
+        let record = self.sound_record(now, &encoded, &peer);
+        let record = record.ok_or(Code::ProtocolViolation)?;
         if self.acceptor.is_full_for(peer.addr.ip()) {
             let after = self.acceptor.book(now);
             self.end(now, link, End::busy(after));
@@ -161,6 +174,33 @@ impl Admission {
         self.actions
             .push_back(Action::JudgeJoin { join, peer, record });
         Ok(())
+    }
+
+    /// The record a joiner shows, if it is its own, signed by the key that it has proven to hold, and says that it is here.
+    fn sound_record(&self, now: Timestamp, encoded: &[u8], peer: &Peer) -> Option<MemberRecord> {
+        let record = decode_record(encoded).ok()?;
+        let is_signed = match &peer.introduction {
+            None => record.signature.is_empty(),
+            Some(hash) => {
+                let introduced = self.introductions.get(now, hash)?;
+                let statement = record_statement(&self.local.options.cluster, record.body);
+                let key = &introduced.fields().gossip_key;
+                seal::verify(key, &statement, record.signature)
+            }
+        };
+        let is_sound = record.id == peer.id.as_str()
+            && record.generation == peer.generation
+            && record.standing == Standing::Alive
+            && record.introduction == peer.introduction.map(|hash| hash.tag())
+            && is_signed;
+        is_sound.then(|| record.to_record())
+    }
+
+    /// The joiner may come back later.
+    fn send_away(&mut self, now: Timestamp, join: JoinId, after: Duration) {
+        if let Some(Pending { link, .. }) = self.forget(join) {
+            self.end(now, link.id(), End::busy(after));
+        }
     }
 
     fn send_back(&mut self, now: Timestamp, join: JoinId, min: Generation) {
@@ -190,7 +230,8 @@ impl Admission {
             .map(|pending| &pending.peer);
         let is_in_use =
             newcomer.is_some_and(|it| it.id == who.id && it.generation != who.generation);
-        if is_in_use && self.stage(join) == Some(Stage::Asking(link)) {
+        let is_asking = matches!(self.stage(join), Some(Stage::Asking(on, _)) if on == link);
+        if is_in_use && is_asking {
             self.refuse_join(now, join, Code::MemberIdInUse, None, None);
         }
         self.end(now, link, End::Bye(Code::WrongMember));
@@ -198,8 +239,10 @@ impl Admission {
 
     /// Nobody answers there, or nobody who matters.
     pub(super) fn old_address_silent(&mut self, now: Timestamp, link: LinkId, join: JoinId) {
-        if self.stage(join) == Some(Stage::Asking(link)) {
-            self.go_on(now, join);
+        match self.stage(join) {
+            Some(Stage::Asking(on, None)) if on == link => self.go_on(now, join),
+            Some(Stage::Asking(on, Some(after))) if on == link => self.send_away(now, join, after),
+            _ => {}
         }
     }
 }
@@ -403,11 +446,9 @@ impl Admission {
                 self.refuse_join(now, join, Code::DialBackFailed, cause, Some(addr));
             }
             Some(Stage::Accepted) => self.refuse_accepted(now, join, Code::HandshakeTimeout),
-            Some(Stage::Asking(_) | Stage::Judged | Stage::Met | Stage::Queued) => {
-                if let Some(Pending { link, .. }) = self.forget(join) {
-                    let after = self.acceptor.book(now);
-                    self.end(now, link.id(), End::busy(after));
-                }
+            Some(Stage::Asking(..) | Stage::Judged | Stage::Met | Stage::Queued) => {
+                let after = self.acceptor.book(now);
+                self.send_away(now, join, after);
             }
         }
         self.dial_back(now);
@@ -425,7 +466,7 @@ impl Admission {
         else {
             return;
         };
-        if let Stage::Asking(link) | Stage::DialedBack(link) = stage {
+        if let Stage::Asking(link, _) | Stage::DialedBack(link) = stage {
             self.end(now, link, End::Bye(Code::NotPending));
         }
         self.dial_back(now);
@@ -480,14 +521,4 @@ impl Acceptor {
             None
         }
     }
-}
-
-/// The record a joiner shows, if it is its own and says that it is here.
-fn sound_record(encoded: &[u8], peer: &Peer) -> Option<MemberRecord> {
-    let record = decode_record(encoded).ok()?.to_record();
-    let is_sound = record.id == peer.id
-        && record.generation == peer.generation
-        && record.standing == Standing::Alive
-        && record.introduction == peer.introduction.map(|hash| hash.tag());
-    is_sound.then_some(record)
 }

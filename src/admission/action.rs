@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::introductions::VerificationId;
 use super::link::{LinkId, ProvenLink};
-use crate::member::{Generation, MemberId, MemberRecord};
+use crate::member::{Generation, IntroductionTag, MemberId, MemberRecord};
 use crate::wire::frame::{Frame, WireKey};
 use crate::wire::hello::{Introduction, IntroductionHash, JoinId, Purpose, Side};
 use crate::wire::refusal::Code;
@@ -67,6 +68,14 @@ pub enum Action {
         /// How.
         outcome: JoinOutcome,
     },
+    /// What came of an introduction given to [`super::Admission::verify_fetched`]. If it is sound,
+    /// [`super::Admission::introduced`] has it.
+    Judged {
+        /// What records name it by.
+        tag: IntroductionTag,
+        /// Why it is not believed, if so.
+        outcome: Result<(), Code>,
+    },
     /// Is this joiner's id free? Answer with [`super::Admission::answer_join`].
     JudgeJoin {
         /// Which join.
@@ -108,11 +117,11 @@ pub enum Action {
     Refused(Refusal),
     /// Send one frame on a connection.
     Send(LinkId, Frame),
-    /// Have an introduction verified; the answer goes to [`super::Admission::handle_verified`], even if the connection is gone
-    /// by then.
+    /// Have an introduction verified; the answer goes to [`super::Admission::handle_verified`], even if nobody waits for it by
+    /// then.
     Verify {
-        /// The connection it was shown on.
-        link: LinkId,
+        /// What to call it in the answer.
+        id: VerificationId,
         /// What was shown.
         introduction: Introduction,
     },
@@ -174,8 +183,11 @@ pub enum JoinOutcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JoinVerdict {
     /// Another life is held alive at another address: ask there first, for at most [`super::ASK_TIMEOUT`]. A proven answer by
-    /// another life than the joiner's refuses the joiner with [`Code::MemberIdInUse`]; none lets it go on.
-    AskOldAddress(SocketAddr),
+    /// another life than the joiner's refuses the joiner with [`Code::MemberIdInUse`]; none lets it go on or, if a time is
+    /// given, sends it away for so long.
+    AskOldAddress(SocketAddr, Option<Duration>),
+    /// Its id is not free yet: it may come back after this time.
+    Busy(Duration),
     /// Its id is free, or its own.
     GoOn,
     /// It is refused.

@@ -196,11 +196,11 @@ impl Connection {
     fn identify(&mut self, now: Timestamp, known: &Introductions) -> Result<Progress, Code> {
         let theirs = self.theirs.as_mut().expect("identified by its hello");
         if let Some(hash) = theirs.hello.introduction {
-            let Some(fields) = known.get(now, &hash) else {
+            let Some(introduced) = known.get(now, &hash) else {
                 self.stage = Stage::Introduction;
                 return Ok(Progress::Answer(Frame::WantIntroduction));
             };
-            theirs.prove(&self.opened, fields)?;
+            theirs.prove(&self.opened, introduced.fields())?;
         }
         self.stage = Stage::Judgement;
         Ok(Progress::Identified)

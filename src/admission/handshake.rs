@@ -138,8 +138,7 @@ impl Admission {
                 self.take_contacts_frame(now, link, join, frame)
             }
             (frame, Role::Accepted) if connection.purpose() == Some(Purpose::Join) => {
-                self.take_joiners_frame(now, link, frame)?;
-                Ok(None)
+                self.take_joiners_frame(now, link, frame)
             }
             _ => Err(Code::ProtocolViolation),
         }
@@ -168,9 +167,8 @@ impl Admission {
     }
 
     pub(super) fn start_verifications(&mut self) {
-        while let Some((link, introduction)) = self.introductions.start_next() {
-            self.actions
-                .push_back(Action::Verify { link, introduction });
+        while let Some((id, introduction)) = self.introductions.start_next() {
+            self.actions.push_back(Action::Verify { id, introduction });
         }
     }
 

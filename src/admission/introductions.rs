@@ -1,84 +1,159 @@
 //! [`Introductions`]: those verified here, and those that wait to be.
 //!
-//! Verifying a chain takes a worker's time, so a source has one under way at a time and all together have
-//! [`VERIFICATIONS_MAX`]; the others wait their turn, within their connection's deadline. What was verified is kept by hash
-//! until its certificates expire, so an introduction is fetched and verified once.
+//! Verifying a chain takes a worker's time. Of those shown in a handshake a source has one under way at a time, and all
+//! together [`VERIFICATIONS_MAX`]; those the parent has fetched from members have as many slots of their own. The others
+//! wait their turn, the former within their connection's deadline. What was verified is kept until its certificates
+//! expire, so an introduction is fetched and verified once.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::link::LinkId;
+use crate::member::IntroductionTag;
 use crate::time::Timestamp;
 use crate::trust::VerifiedIntroduction;
 use crate::wire::hello::{Introduction, IntroductionFields, IntroductionHash};
 use crate::wire::refusal::Code;
 
-/// The most verifications under way at once.
+/// The most verifications under way at once: of what strangers show, and again of what members relay.
 pub const VERIFICATIONS_MAX: usize = 16;
-/// The most verified introductions remembered; beyond, the oldest is forgotten and fetched again when needed.
+/// The most verified introductions remembered; beyond, the oldest is forgotten and fetched again when needed. The parent
+/// keeps those of its members.
 pub const INTRODUCTIONS_MAX: usize = 16_384;
+
+/// The name of one verification, never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VerificationId(u64);
+
+/// An introduction that was verified here, and what follows from it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Introduced {
+    introduction: Introduction,
+    hash: IntroductionHash,
+    fields: IntroductionFields,
+    key: [u8; 32],
+    not_after: Timestamp,
+}
+
+impl Introduced {
+    /// Takes a proof for what it covers.
+    fn new(introduction: Introduction, proof: &VerifiedIntroduction) -> Result<Self, Code> {
+        let fields = IntroductionFields::decode(&introduction.fields)
+            .map_err(|_| Code::ProtocolViolation)?;
+        let peer = proof.peer();
+        if !proof.covers(&introduction.fields) || *peer.leaf_sha256().as_bytes() != fields.leaf {
+            return Err(Code::CertificateRejected);
+        }
+        Ok(Self {
+            hash: introduction.hash(),
+            fields,
+            key: *peer.key_sha256().as_bytes(),
+            not_after: peer.path_not_after(),
+            introduction,
+        })
+    }
+
+    /// As it came, to be passed on.
+    #[must_use]
+    pub const fn introduction(&self) -> &Introduction {
+        &self.introduction
+    }
+
+    /// What it is known by.
+    #[must_use]
+    pub const fn hash(&self) -> IntroductionHash {
+        self.hash
+    }
+
+    /// What it says.
+    #[must_use]
+    pub const fn fields(&self) -> &IntroductionFields {
+        &self.fields
+    }
+
+    /// SHA-256 of its certificate's public key: what a member id is pinned to.
+    #[must_use]
+    pub const fn key(&self) -> &[u8; 32] {
+        &self.key
+    }
+
+    /// The last moment of its certificates.
+    #[must_use]
+    pub const fn not_after(&self) -> Timestamp {
+        self.not_after
+    }
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Introductions {
-    verified: BTreeMap<IntroductionHash, Verified>,
-    oldest_first: VecDeque<IntroductionHash>,
-    waiting: VecDeque<(LinkId, IpAddr, Introduction)>,
-    under_way: BTreeMap<LinkId, UnderWay>,
+    verified: BTreeMap<IntroductionTag, Arc<Introduced>>,
+    oldest_first: VecDeque<IntroductionTag>,
+    shown: VecDeque<(LinkId, IpAddr, Introduction)>,
+    fetched: VecDeque<Introduction>,
+    under_way: BTreeMap<VerificationId, UnderWay>,
+    started: u64,
 }
 
-#[derive(Debug)]
-struct Verified {
-    fields: IntroductionFields,
-    not_after: Timestamp,
+/// Who waits for a verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asker {
+    /// A handshake on this connection, from this source.
+    Link(LinkId, IpAddr),
+    /// The parent, which has fetched it.
+    Parent,
 }
 
 #[derive(Debug)]
 struct UnderWay {
-    source: IpAddr,
-    hash: IntroductionHash,
-    fields: Vec<u8>,
+    asker: Asker,
+    introduction: Introduction,
 }
 
 impl Introductions {
-    /// Queues an introduction to be verified.
+    /// Queues one shown in a handshake.
     pub(super) fn enqueue(&mut self, link: LinkId, source: IpAddr, introduction: Introduction) {
-        self.waiting.push_back((link, source, introduction));
+        self.shown.push_back((link, source, introduction));
+    }
+
+    /// Queues one that the parent has fetched.
+    pub(super) fn enqueue_fetched(&mut self, introduction: Introduction) {
+        self.fetched.push_back(introduction);
     }
 
     /// The next one to verify, if there is room.
-    pub(super) fn start_next(&mut self) -> Option<(LinkId, Introduction)> {
-        if self.under_way.len() >= VERIFICATIONS_MAX {
-            return None;
-        }
-        let is_free = |source| self.under_way.values().all(|one| one.source != source);
-        let next = self
-            .waiting
-            .iter()
-            .position(|(_, source, _)| is_free(*source))?;
-        let (link, source, introduction) = self.waiting.remove(next).expect("just found");
+    pub(super) fn start_next(&mut self) -> Option<(VerificationId, Introduction)> {
+        let (asker, introduction) = self.next_shown().or_else(|| self.next_fetched())?;
+        let id = VerificationId(self.started);
+        self.started += 1;
         let under_way = UnderWay {
-            source,
-            hash: introduction.hash(),
-            fields: introduction.fields.clone(),
+            asker,
+            introduction: introduction.clone(),
         };
-        self.under_way.insert(link, under_way);
-        Some((link, introduction))
+        self.under_way.insert(id, under_way);
+        Some((id, introduction))
     }
 
-    /// Takes the verdict on the one shown on `link`. `None` if none was under way.
+    /// Takes a verdict. `None` if none was awaited.
     pub(super) fn finish(
         &mut self,
-        link: LinkId,
+        id: VerificationId,
         outcome: Result<VerifiedIntroduction, Code>,
-    ) -> Option<Result<(), Code>> {
-        let UnderWay { hash, fields, .. } = self.under_way.remove(&link)?;
-        Some(outcome.and_then(|proof| self.insert(hash, &fields, &proof)))
+    ) -> Option<(Asker, IntroductionTag, Result<(), Code>)> {
+        let UnderWay {
+            asker,
+            introduction,
+        } = self.under_way.remove(&id)?;
+        let tag = introduction.hash().tag();
+        let introduced = outcome.and_then(|proof| Introduced::new(introduction, &proof));
+        let outcome = introduced.map(|introduced| self.remember(tag, Arc::new(introduced)));
+        Some((asker, tag, outcome))
     }
 
     /// A connection is gone: its introduction need not be verified any more. One under way keeps its place, as it keeps its
     /// worker.
     pub(super) fn forget_waiting(&mut self, link: LinkId) {
-        self.waiting.retain(|(waiting, _, _)| *waiting != link);
+        self.shown.retain(|(waiting, _, _)| *waiting != link);
     }
 
     /// Forgets what was verified.
@@ -92,43 +167,47 @@ impl Introductions {
         self.under_way.len()
     }
 
-    /// What a verified introduction says; `None` if it is unknown or has expired.
-    pub(super) fn get(
-        &self,
-        now: Timestamp,
-        hash: &IntroductionHash,
-    ) -> Option<&IntroductionFields> {
-        let held = self.verified.get(hash)?;
-        (now <= held.not_after).then_some(&held.fields)
+    /// The verified introduction of this hash; `None` if it is unknown or has expired.
+    pub(super) fn get(&self, now: Timestamp, hash: &IntroductionHash) -> Option<&Arc<Introduced>> {
+        let held = self.find(now, &hash.tag())?;
+        (held.hash == *hash).then_some(held)
     }
 
-    fn insert(
-        &mut self,
-        hash: IntroductionHash,
-        encoded: &[u8],
-        proof: &VerifiedIntroduction,
-    ) -> Result<(), Code> {
-        let fields = IntroductionFields::decode(encoded).map_err(|_| Code::ProtocolViolation)?;
-        let leaf = proof.peer().leaf_sha256();
-        if !proof.covers(encoded) || *leaf.as_bytes() != fields.leaf {
-            return Err(Code::CertificateRejected);
+    /// The verified introduction that records name like this; `None` if it is unknown or has expired.
+    pub(super) fn find(&self, now: Timestamp, tag: &IntroductionTag) -> Option<&Arc<Introduced>> {
+        let held = self.verified.get(tag)?;
+        (now <= held.not_after).then_some(held)
+    }
+
+    fn next_shown(&mut self) -> Option<(Asker, Introduction)> {
+        let busy: Vec<_> = self
+            .under_way
+            .values()
+            .filter_map(|one| match one.asker {
+                Asker::Link(_, source) => Some(source),
+                Asker::Parent => None,
+            })
+            .collect();
+        let next = self
+            .shown
+            .iter()
+            .position(|(_, source, _)| !busy.contains(source))
+            .filter(|_| busy.len() < VERIFICATIONS_MAX)?;
+        let (link, source, introduction) = self.shown.remove(next)?;
+        Some((Asker::Link(link, source), introduction))
+    }
+
+    fn next_fetched(&mut self) -> Option<(Asker, Introduction)> {
+        let is_fetched = |one: &&UnderWay| one.asker == Asker::Parent;
+        if self.under_way.values().filter(is_fetched).count() >= VERIFICATIONS_MAX {
+            return None;
         }
-        self.remember(hash, fields, proof.peer().path_not_after());
-        Ok(())
+        Some((Asker::Parent, self.fetched.pop_front()?))
     }
 
-    fn remember(
-        &mut self,
-        hash: IntroductionHash,
-        fields: IntroductionFields,
-        not_after: Timestamp,
-    ) {
-        if self
-            .verified
-            .insert(hash, Verified { fields, not_after })
-            .is_none()
-        {
-            self.oldest_first.push_back(hash);
+    fn remember(&mut self, tag: IntroductionTag, introduced: Arc<Introduced>) {
+        if self.verified.insert(tag, introduced).is_none() {
+            self.oldest_first.push_back(tag);
         }
         if self.verified.len() > INTRODUCTIONS_MAX
             && let Some(oldest) = self.oldest_first.pop_front()
@@ -145,10 +224,10 @@ mod tests {
 
     #[test]
     fn the_oldest_is_forgotten_when_there_is_no_room() {
-        let hash = |n: u64| {
-            let mut bytes = [0; 32];
+        let tag = |n: u64| {
+            let mut bytes = [0; 16];
             bytes[..8].copy_from_slice(&n.to_le_bytes());
-            IntroductionHash(bytes)
+            IntroductionTag(bytes)
         };
         let fields = IntroductionFields {
             cluster: String::new(),
@@ -160,20 +239,31 @@ mod tests {
             advertised: String::new(),
             leaf: [0; 32],
         };
+        let introduction = Introduction {
+            fields: Vec::new(),
+            chain: Vec::new(),
+            scheme: 0,
+            signature: Vec::new(),
+        };
+        let introduced = Arc::new(Introduced {
+            hash: introduction.hash(),
+            introduction,
+            fields,
+            key: [0; 32],
+            not_after: Timestamp::from_secs(9),
+        });
         let mut held = Introductions::default();
         let last = INTRODUCTIONS_MAX as u64;
         for n in (0..=last).chain([last]) {
-            held.remember(hash(n), fields.clone(), Timestamp::from_secs(9));
+            held.remember(tag(n), Arc::clone(&introduced));
         }
         assert_eq!(
             (held.verified.len(), held.oldest_first.len()),
             (INTRODUCTIONS_MAX, INTRODUCTIONS_MAX)
         );
-        assert!(held.get(Timestamp::ZERO, &hash(0)).is_none());
-        assert!(held.get(Timestamp::from_secs(9), &hash(last)).is_some());
-        assert!(
-            held.get(Timestamp::from_secs(10), &hash(last)).is_none(),
-            "expired"
-        );
+        assert!(held.find(Timestamp::ZERO, &tag(0)).is_none());
+        assert!(held.find(Timestamp::from_secs(9), &tag(last)).is_some());
+        let later = Timestamp::from_secs(10);
+        assert!(held.find(later, &tag(last)).is_none(), "expired");
     }
 }

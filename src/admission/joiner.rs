@@ -199,9 +199,9 @@ impl Admission {
                 self.retry(now, link, join, Generation::new(generation));
                 Ok(None)
             }
-            (Stage::Accepted, page @ Frame::Page { .. }) => {
+            (Stage::Accepted, frame @ (Frame::Introductions { .. } | Frame::Page { .. })) => {
                 self.set_handshake_deadline(now, link);
-                Ok(Some(page))
+                Ok(Some(frame))
             }
             _ => Err(Code::ProtocolViolation),
         }

@@ -47,6 +47,7 @@ mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 pub use acceptor::{
     ASK_TIMEOUT, DIAL_BACK_TIMEOUT, DIAL_BACKS_MAX, PENDING_MAX, PENDING_PER_SOURCE_MAX,
@@ -55,7 +56,7 @@ pub use acceptor::{
 pub use action::{Action, JoinOutcome, JoinVerdict, Peer, Refusal};
 pub use connection::UNPROVEN_LEN_MAX;
 pub use handshake::UNPROVEN_MAX;
-pub use introductions::{INTRODUCTIONS_MAX, VERIFICATIONS_MAX};
+pub use introductions::{INTRODUCTIONS_MAX, Introduced, VERIFICATIONS_MAX, VerificationId};
 pub use joiner::{ANSWER_TIMEOUT, ATTEMPTS_MAX, RETRIES_MAX};
 pub use link::{LinkChange, LinkId, Opened, ProvenLink};
 pub use options::{Credentials, DialBack, Identity, Options};
@@ -64,17 +65,17 @@ use acceptor::Acceptor;
 use connection::Connection;
 use deadlines::Deadlines;
 use ending::End;
-use introductions::Introductions;
+use introductions::{Asker, Introductions};
 use joiner::Joiner;
 use local::Local;
 
-use crate::member::MemberId;
+use crate::member::{IntroductionTag, MemberId};
 use crate::seal::Secrets;
 use crate::time::Timestamp;
 use crate::trust::VerifiedIntroduction;
 use crate::wire::frame::Frame;
 pub use crate::wire::hello::Channel;
-use crate::wire::hello::{JoinId, Purpose};
+use crate::wire::hello::{Introduction, JoinId, Purpose};
 use crate::wire::refusal::Code;
 
 /// A frame that breaks the protocol. The peer is at fault; the refusal and the end of the connection are queued as actions
@@ -197,13 +198,19 @@ impl Admission {
     pub fn handle_verified(
         &mut self,
         now: Timestamp,
-        link: LinkId,
+        id: VerificationId,
         outcome: Result<VerifiedIntroduction, Code>,
     ) {
-        if let Some(outcome) = self.introductions.finish(link, outcome)
-            && let Err(code) = self.verified(now, link, outcome)
-        {
-            self.refuse(now, link, code);
+        match self.introductions.finish(id, outcome) {
+            None => {}
+            Some((Asker::Link(link, _), _, outcome)) => {
+                if let Err(code) = self.verified(now, link, outcome) {
+                    self.refuse(now, link, code);
+                }
+            }
+            Some((Asker::Parent, tag, outcome)) => {
+                self.actions.push_back(Action::Judged { tag, outcome });
+            }
         }
         self.start_verifications();
     }
@@ -254,6 +261,12 @@ impl Admission {
         self.introductions.clear();
     }
 
+    /// Has an introduction verified that members relay; [`Action::Judged`] follows.
+    pub fn verify_fetched(&mut self, introduction: Introduction) {
+        self.introductions.enqueue_fetched(introduction);
+        self.start_verifications();
+    }
+
     /// Dials a fellow member. [`Action::Proven`] or [`Action::DialFailed`] follows.
     pub fn dial_member(&mut self, now: Timestamp, id: &MemberId, addr: SocketAddr) -> LinkId {
         self.dial(now, addr, Role::Member(id.clone()), Purpose::Member)
@@ -273,6 +286,18 @@ impl Admission {
     /// The next thing to do; `None` when there is nothing left.
     pub fn poll(&mut self) -> Option<Action> {
         self.actions.pop_front()
+    }
+
+    /// What records name like this, if it was verified here, is remembered and has not expired.
+    #[must_use]
+    pub fn introduced(&self, now: Timestamp, tag: &IntroductionTag) -> Option<&Arc<Introduced>> {
+        self.introductions.find(now, tag)
+    }
+
+    /// Whether nothing is left to do.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.actions.is_empty()
     }
 
     /// When to call [`Admission::handle_timeout`].

@@ -20,6 +20,7 @@ use crate::admission::LinkId;
 use crate::member::MemberId;
 use crate::time::Timestamp;
 use crate::wire::frame::{DigestEntry, Frame, PAGE_LEN_MAX, PageEntry};
+use crate::wire::hello::Introduction;
 
 /// The most digest entries taken from one exchange: more members than a cluster can have.
 pub(super) const DIGEST_ENTRIES_MAX: usize = 1_000_000;
@@ -164,6 +165,29 @@ pub(super) fn pages(entries: Vec<PageEntry>) -> Vec<Frame> {
         last: true,
     });
     pages
+}
+
+/// Cuts introductions into frames of at most [`PAGE_LEN_MAX`] bytes; the last one says so, and is there even if it is empty.
+pub(super) fn introductions(all: Vec<Introduction>) -> Vec<Frame> {
+    let mut frames = Vec::new();
+    let mut entries = Vec::new();
+    let mut len = 0;
+    for introduction in all {
+        len += introduction.encoded_len();
+        if len > PAGE_LEN_MAX {
+            frames.push(Frame::Introductions {
+                entries: std::mem::take(&mut entries),
+                last: false,
+            });
+            len = introduction.encoded_len();
+        }
+        entries.push(introduction);
+    }
+    frames.push(Frame::Introductions {
+        entries,
+        last: true,
+    });
+    frames
 }
 
 /// Cuts a digest into frames of at most [`PAGE_LEN_MAX`] bytes; the last one says so, and is there even if it is empty.

@@ -157,9 +157,7 @@ impl Membership {
             });
         }
         let body = Body::decode(datagram.body)?;
-        Ok(self
-            .swim
-            .handle_body(now, header.sender, header.generation, &body)?)
+        Ok(self.take_body(now, header.sender, header.generation, &body)?)
     }
 
     fn check_group(

@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use rand::RngExt;
 
 use super::contacts::{Outcome, RoundEnd, canonical};
+use super::vouching::Claim;
 use super::{ContactPoint, Event, Membership, Options, Output, Stage};
 use crate::admission::{
     self, Credentials, Identity, JoinOutcome, JoinVerdict, LinkId, Peer, ProvenLink,
@@ -17,10 +19,15 @@ use crate::member::{
 };
 use crate::sabotage::Sabotage;
 use crate::seal::GossipKeyPair;
+use crate::swim::Signer;
 use crate::time::Timestamp;
 use crate::wire::frame::{PageEntry, WireKey, WireVerdict};
 use crate::wire::hello::{Introduction, IntroductionFields, JoinId};
 use crate::wire::refusal::Code;
+use crate::wire::update::{decode_record, record_statement};
+
+/// When a joiner whose id still belongs to another key is told to come back, at the latest.
+const CLAIM_PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// What is under way between this node and those who let it in.
 #[derive(Debug, Default)]
@@ -49,6 +56,8 @@ struct Accepted {
     keys: Vec<WireKey>,
     /// What supersedes entries of the contact's pages, to be sent behind our own view.
     answers: Vec<PageEntry>,
+    /// Whether the last page has come.
+    has_all_pages: bool,
 }
 
 pub(super) fn admission_options(options: &Options) -> admission::Options {
@@ -96,6 +105,31 @@ impl Joining {
         if let Some(accepted) = self.accepted.get_mut(&link) {
             accepted.answers.extend(answers);
         }
+    }
+
+    pub(super) fn note_last_page(&mut self, link: LinkId) {
+        if let Some(accepted) = self.accepted.get_mut(&link) {
+            accepted.has_all_pages = true;
+        }
+    }
+
+    /// Whether the contact's last page has come on this connection, and the join is not done yet.
+    pub(super) fn has_all_pages(&self, link: LinkId) -> bool {
+        self.accepted
+            .get(&link)
+            .is_some_and(|accepted| accepted.has_all_pages)
+    }
+
+    /// The gossip key pair of this life.
+    pub(super) const fn gossip(&self) -> Option<&GossipKeyPair> {
+        self.gossip.as_ref()
+    }
+
+    /// What vouches for this node.
+    pub(super) fn introduction(&self) -> Option<&Introduction> {
+        self.credentials
+            .as_ref()
+            .map(|credentials| &credentials.introduction)
     }
 
     pub(super) fn contact(&self, link: LinkId) -> Option<MemberId> {
@@ -156,6 +190,11 @@ impl Membership {
             .as_ref()
             .map(|credentials| credentials.introduction.hash().tag());
         let record = local_record(&self.options, self.generation, tag);
+        if let Some(credentials) = &credentials {
+            let (gossip, cluster) = (credentials.gossip.clone(), self.options.cluster.clone());
+            let sign = move |body: &[u8]| gossip.sign(&record_statement(&cluster, body));
+            self.swim.set_signer(Signer::new(sign));
+        }
         if *self.swim.local().record() != record {
             self.swim.set_local(now, record);
         }
@@ -325,6 +364,7 @@ impl Membership {
                 peer,
                 keys: ours,
                 answers: Vec::new(),
+                has_all_pages: false,
             },
         );
     }
@@ -336,6 +376,7 @@ impl Membership {
             peer,
             keys,
             answers,
+            ..
         }) = self.joining.accepted.remove(&link)
         else {
             return;
@@ -411,35 +452,37 @@ impl Membership {
         let Some(held) = self.swim.member(record.id.as_str()) else {
             return JoinVerdict::GoOn;
         };
-        let same_life = held.record().generation == record.generation;
-        let same_introduction =
-            held.record().introduction == peer.introduction.map(|hash| hash.tag());
-        if same_life
-            && same_introduction
-            && held.record().addr == record.addr
-            && held.state() != MemberState::Left
-        {
+        if self.holds_life(now, peer) && held.record().addr == record.addr {
             return JoinVerdict::GoOn;
         }
         if held.record().generation >= record.generation {
             return JoinVerdict::Retry(held.record().generation.next());
         }
-        if held.record().addr == record.addr || held.state() == MemberState::Left {
-            return JoinVerdict::GoOn;
-        }
-        match self.does(Sabotage::MemberIdShared) {
-            true => JoinVerdict::GoOn,
-            false => JoinVerdict::AskOldAddress(held.record().addr),
+        let at = held.record().addr;
+        let is_here = at == record.addr || held.state() == MemberState::Left;
+        match self.claim_of(now, peer) {
+            Claim::Granted if is_here || self.does(Sabotage::MemberIdShared) => JoinVerdict::GoOn,
+            Claim::Granted => JoinVerdict::AskOldAddress(at, None),
+            Claim::Later(after) => JoinVerdict::Busy(after.min(CLAIM_PAUSE_MAX)),
+            Claim::Refused if is_here => JoinVerdict::Busy(CLAIM_PAUSE_MAX),
+            Claim::Refused => JoinVerdict::AskOldAddress(at, Some(CLAIM_PAUSE_MAX)),
         }
     }
 
+    /// Whether the key that a joiner has proven may have its id.
+    fn claim_of(&self, now: Timestamp, peer: &Peer) -> Claim {
+        let Some(hash) = peer.introduction else {
+            return Claim::Granted;
+        };
+        let introduced = self.introduced(now, &hash.tag());
+        introduced.map_or(Claim::Refused, |introduced| self.claim(now, introduced))
+    }
+
     /// Whether this very life is held as alive, suspect or dead.
-    pub(super) fn holds_life(&self, peer: &Peer) -> bool {
-        self.swim.member(peer.id.as_str()).is_some_and(|held| {
-            held.state() != MemberState::Left
-                && held.record().generation == peer.generation
-                && held.record().introduction == peer.introduction.map(|hash| hash.tag())
-        })
+    pub(super) fn holds_life(&self, now: Timestamp, peer: &Peer) -> bool {
+        let held = self.swim.member(peer.id.as_str());
+        let has_left = held.is_some_and(|held| held.state() == MemberState::Left);
+        !has_left && self.is_held_life(now, peer)
     }
 
     /// Hands keys and view to a joiner that was dialled back.
@@ -456,12 +499,23 @@ impl Membership {
     }
 
     /// A joiner has taken our view: it is a member now.
-    pub(super) fn commit_joiner(&mut self, now: Timestamp, record: &[u8], keys: &[WireKey]) {
+    pub(super) fn commit_joiner(
+        &mut self,
+        now: Timestamp,
+        peer: &Peer,
+        record: &[u8],
+        keys: &[WireKey],
+    ) {
         if self.is_tls() && !keys.is_empty() && self.keyring.install(now, keys) {
             self.on_new_keys(now);
         }
-        if let Ok(record) = crate::wire::update::decode_record(record) {
+        // Its signature was checked when it asked; whose id it is may have changed since.
+        let is_its_own = self.holds_life(now, peer) || self.claim_of(now, peer) == Claim::Granted;
+        if let (Ok(record), true) = (decode_record(record), is_its_own) {
             self.swim.admit(now, &record);
+            let tag = record.introduction;
+            let introduced = tag.and_then(|tag| self.introduced(now, &tag).cloned());
+            self.enroll(introduced);
         }
         self.on_company();
     }

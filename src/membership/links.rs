@@ -19,6 +19,8 @@ const JOBS_MAX: usize = 16;
 pub(super) enum Job {
     /// A gossip body for a member without a datagram socket.
     Body(Vec<u8>),
+    /// A request for introductions that records name.
+    Introductions,
     /// A fallback probe.
     Probe(u64),
     /// A push-pull.

@@ -17,6 +17,9 @@
 //! | `gate` | opening and sealing datagrams |
 //! | `links` | the pool of proven connections |
 //! | `exchange` | push-pulls under way |
+//! | `vouching` | whose word a record is: signatures and pins |
+//! | `roster` | the introductions of the members held |
+//! | `parking`, `fetching` | records whose introduction is unknown here, and how it is got |
 //! | `traffic` | what flows on proven connections: pages, probes, keys |
 //! | `joining` | rounds over the contact points, judging joiners, the pages that follow |
 //! | `contacts` | one such round: its addresses, outcomes and what they mean |
@@ -26,16 +29,20 @@
 mod address_book;
 mod contacts;
 mod exchange;
+mod fetching;
 mod gate;
 mod healing;
 mod joining;
 mod links;
 mod options;
 mod output;
+mod parking;
 mod refusals;
+mod roster;
 #[cfg(test)]
 mod tests;
 mod traffic;
+mod vouching;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -48,10 +55,13 @@ pub use address_book::ADDRESS_BOOK_LEN_MAX;
 pub use gate::{DatagramError, DatagramStats};
 pub use options::{LocalMember, Options};
 pub use output::{Event, Output, Timer, Wakeup};
+pub use parking::{ASKED_MAX, FETCHES_MAX, PARKED_FOR, PARKED_MAX, PARKED_PAGES_MAX};
 pub use refusals::Refusal;
 
 use crate::admission::{self, Admission};
-pub use crate::admission::{Channel, DialBack, FrameError, LinkChange, LinkId, Opened};
+pub use crate::admission::{
+    Channel, DialBack, FrameError, LinkChange, LinkId, Opened, VerificationId,
+};
 use crate::member::{Generation, MemberId};
 use crate::sabotage::Sabotage;
 use crate::seal::{Keyring, Secrets, Seed};
@@ -80,6 +90,9 @@ pub struct Membership {
     joining: joining::Joining,
     healing: healing::Healing,
     gate: gate::Gate,
+    roster: roster::Roster,
+    parking: parking::Parking,
+    records: RecordStats,
     refusals: refusals::Refusals,
     leave_by: Option<Timestamp>,
     /// The latest time given.
@@ -109,8 +122,28 @@ pub struct Stats {
     pub swim: swim::Stats,
     /// Datagrams in and out.
     pub datagrams: DatagramStats,
+    /// Records and what vouches for them; all 0 without TLS.
+    pub records: RecordStats,
     /// Proven connections.
     pub links: usize,
+}
+
+/// Counters of signed records, since the start. Each record that would be news is counted once for what became of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecordStats {
+    /// Signatures checked. What is known already is never checked again.
+    pub verified: u64,
+    /// Not their owner's word; dropped.
+    pub forged: u64,
+    /// Of an id that belongs to another key; dropped.
+    pub other_key: u64,
+    /// Parked until their introduction was here.
+    pub parked: u64,
+    /// Introductions fetched for them.
+    pub fetched: u64,
+    /// How many are parked now.
+    pub waiting: usize,
 }
 
 // Inputs.
@@ -137,6 +170,9 @@ impl Membership {
             joining: joining::Joining::default(),
             healing: healing::Healing::new(now),
             gate: gate::Gate::new(&options.cluster),
+            roster: roster::Roster::default(),
+            parking: parking::Parking::default(),
+            records: RecordStats::default(),
             refusals: refusals::Refusals::default(),
             stage: Stage::Signing,
             leave_by: None,
@@ -213,10 +249,10 @@ impl Membership {
     pub fn handle_verified(
         &mut self,
         now: Timestamp,
-        link: LinkId,
+        id: VerificationId,
         outcome: Result<VerifiedIntroduction, Code>,
     ) {
-        self.admission.handle_verified(now, link, outcome);
+        self.admission.handle_verified(now, id, outcome);
         self.settle(now);
     }
 
@@ -243,7 +279,8 @@ impl Membership {
         if self.is_running() {
             self.swim.handle_timeout(now);
         }
-        for link in self.pulls.expired(now) {
+        let overdue = self.pulls.expired(now);
+        for link in overdue.into_iter().chain(self.parking.overdue(now)) {
             self.close_link(now, link);
         }
         self.heal(now);
@@ -333,6 +370,10 @@ impl Membership {
         Stats {
             swim: self.swim.stats(),
             datagrams: self.gate.stats,
+            records: RecordStats {
+                waiting: self.parking.len(),
+                ..self.records
+            },
             links: self.links.len(),
         }
     }
@@ -357,10 +398,12 @@ impl Membership {
         let healing = running.then_some(self.healing.at);
         let contacts = self.contacts.next_timeout().filter(|_| running);
         let swim = self.swim.next_timeout().filter(|_| self.is_running());
-        let links = [self.pulls.next_timeout(), self.keyring.next_timeout()]
-            .into_iter()
-            .flatten()
-            .min();
+        let links = [
+            self.pulls.next_timeout(),
+            self.parking.next_timeout(),
+            self.keyring.next_timeout(),
+        ];
+        let links = links.into_iter().flatten().min();
         let timers = [
             (self.admission.next_timeout(), Timer::Admission),
             (contacts, Timer::Contacts),
@@ -391,7 +434,10 @@ impl Membership {
             } else if let Some(action) = self.swim.poll() {
                 self.on_swim(now, action);
             } else {
-                break;
+                self.fetch(now);
+                if self.admission.is_settled() && self.swim.is_settled() {
+                    break;
+                }
             }
             self.show_record(now);
         }
@@ -418,26 +464,29 @@ impl Membership {
                 self.on_link_gone(now, link, true);
                 self.outbox.push_back(Output::Close(link));
             }
-            Action::Committed { record, keys, .. } => self.commit_joiner(now, &record, &keys),
+            Action::Committed {
+                peer, record, keys, ..
+            } => self.commit_joiner(now, &peer, &record, &keys),
             Action::DialFailed {
                 link, addr, code, ..
             } => self.on_dial_failed(now, link, addr, code),
             Action::JoinEnded { addr, outcome } => self.on_join_ended(now, addr, outcome),
+            Action::Judged { tag, outcome } => self.on_judged(now, tag, outcome),
             Action::JudgeJoin { join, peer, record } => {
                 let verdict = self.judge_joiner(now, &peer, &record);
                 self.admission.answer_join(now, join, verdict);
             }
             Action::JudgeMember { link, peer } => {
-                let is_held = self.holds_life(&peer);
+                let is_held = self.holds_life(now, &peer);
                 self.admission.answer_member(now, link, is_held);
             }
             Action::Open { link, addr, .. } => self.outbox.push_back(Output::Open { link, addr }),
             Action::Proven { link, peer, .. } => self.on_proven(now, link, &peer),
             Action::Refused(refusal) => self.on_refused(now, &refusal),
             Action::Send(link, frame) => self.outbox.push_back(Output::Send(link, frame)),
-            Action::Verify { link, introduction } => {
+            Action::Verify { id, introduction } => {
                 self.outbox
-                    .push_back(Output::VerifyIntroduction { link, introduction });
+                    .push_back(Output::VerifyIntroduction { id, introduction });
             }
         }
     }
@@ -447,7 +496,7 @@ impl Membership {
         match action {
             Action::Event(event) => self.on_member_event(now, event),
             Action::Fallback { to, probe } => self.with_link(now, &to, links::Job::Probe(probe)),
-            Action::Forgot(_) => {}
+            Action::Forgot(id) => self.roster.remove(&id),
             Action::LeaveFinished { acks } => self.finish_leave(acks),
             Action::NeedsGeneration { above } => self.on_other_life(above),
             Action::PushPull { with } => self.with_link(now, &with, links::Job::PushPull),

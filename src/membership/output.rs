@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::ContactPoint;
-use crate::admission::LinkId;
+use crate::admission::{LinkId, VerificationId};
 use crate::member::{MemberId, MemberRecord};
 use crate::time::Timestamp;
 use crate::wire::frame::Frame;
@@ -40,8 +40,8 @@ pub enum Output {
     },
     /// Have an introduction verified and hand the outcome to `handle_verified`.
     VerifyIntroduction {
-        /// The connection it was shown on.
-        link: LinkId,
+        /// What to call it in the answer.
+        id: VerificationId,
         /// What was shown.
         introduction: Introduction,
     },

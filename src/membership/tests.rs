@@ -218,7 +218,7 @@ fn whose_id_it_is_depends_on_what_is_held_of_it() {
         (
             "an older life elsewhere is asked first",
             Some(record("2", 3, 99)),
-            AskOldAddress(addr(3)),
+            AskOldAddress(addr(3), None),
         ),
         (
             "a later life is held: come back with a higher generation",
@@ -268,7 +268,10 @@ fn a_life_that_has_left_must_begin_anew_and_a_later_one_may_join_from_anywhere()
     assert_eq!(verdict, JoinVerdict::Retry(Generation::new(101)));
     let verdict = node.judge_joiner(NOW, &peer(101), &record("2", 9, 101));
     assert_eq!(verdict, JoinVerdict::GoOn);
-    assert!(!node.holds_life(&peer(100)), "who has left joins first");
+    assert!(
+        !node.holds_life(NOW, &peer(100)),
+        "who has left joins first"
+    );
 }
 
 #[test]
@@ -286,10 +289,10 @@ fn a_connection_between_members_takes_the_very_introduction_that_the_record_name
         leaf: None,
         key_ids: Vec::new(),
     };
-    assert!(node.holds_life(&peer(100, Some(hash))));
-    assert!(!node.holds_life(&peer(101, Some(hash))));
-    assert!(!node.holds_life(&peer(100, Some(IntroductionHash([4; 32])))));
-    assert!(!node.holds_life(&peer(100, None)));
+    assert!(node.holds_life(NOW, &peer(100, Some(hash))));
+    assert!(!node.holds_life(NOW, &peer(101, Some(hash))));
+    assert!(!node.holds_life(NOW, &peer(100, Some(IntroductionHash([4; 32])))));
+    assert!(!node.holds_life(NOW, &peer(100, None)));
 }
 
 #[test]

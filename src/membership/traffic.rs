@@ -24,11 +24,14 @@ impl Membership {
     /// A connection is up, and its other end proven.
     pub(super) fn on_proven(&mut self, now: Timestamp, link: ProvenLink, peer: &Peer) {
         let (jobs, surplus) = self.links.insert(now, link.id(), &peer.id, peer.generation);
-        if self.is_tls() && peer.key_ids != self.keyring.key_ids() && self.holds_life(peer) {
+        if self.is_tls() && peer.key_ids != self.keyring.key_ids() && self.holds_life(now, peer) {
             self.send_keys(link.id());
         }
         for job in jobs {
             self.do_job(now, link.id(), &peer.id, job);
+        }
+        if self.parking.is_dialling(&peer.id) {
+            self.ask(now, link.id(), &peer.id);
         }
         if let Some(surplus) = surplus {
             self.close_link(now, surplus);
@@ -38,6 +41,7 @@ impl Membership {
     /// A connection is gone, by our doing or not. A connection lost without farewell is a reason to probe its member.
     pub(super) fn on_link_gone(&mut self, now: Timestamp, link: LinkId, by_us: bool) {
         self.end_pull(now, link, SyncOutcome::Failed);
+        self.end_request(now, link);
         self.forget_join(link);
         if let Some((far, last)) = self.links.remove(link)
             && last
@@ -65,11 +69,12 @@ impl Membership {
         };
         for job in jobs {
             match job {
-                Job::Body(_) => {}
+                Job::Body(_) | Job::Introductions => {}
                 Job::Probe(probe) => self.swim.handle_fallback(now, probe, outcome),
                 Job::PushPull => self.swim.handle_sync_end(now, &id, SyncOutcome::Failed),
             }
         }
+        self.on_unreachable(now, &id);
         if code == Code::JoinFirst && self.stage == Stage::Running {
             self.admission.join(now, addr);
         }
@@ -97,6 +102,7 @@ impl Membership {
     fn do_job(&mut self, now: Timestamp, link: LinkId, id: &MemberId, job: Job) {
         let frame = match job {
             Job::Body(body) => Frame::Body(body),
+            Job::Introductions => return self.ask(now, link, id),
             Job::Probe(probe) => Frame::Probe {
                 probe,
                 view: self.swim.view_hash(),
@@ -147,6 +153,11 @@ impl Membership {
             frame: name,
             code: Code::ProtocolViolation,
         };
+        if let (Frame::WantIntroductions(tags), true) = (&frame, self.is_tls()) {
+            // From a proven end, a joiner that we have accepted included.
+            self.on_want_introductions(link, tags);
+            return Ok(());
+        }
         if self.joining.is_under_way(link) {
             return self.on_join_page(now, link, frame);
         }
@@ -162,12 +173,15 @@ impl Membership {
             Frame::Digest { entries, last } => {
                 self.on_digest(now, link, entries, last).ok_or(violation)
             }
+            Frame::Introductions { entries, last } => self
+                .on_introductions(now, link, entries, last)
+                .ok_or(violation),
             Frame::Keys(keys) => {
                 self.on_keys(now, link, &keys);
                 Ok(())
             }
             Frame::Page { entries, last } => {
-                let merged = self.on_page(now, link, &from.0, &entries).ok_or(violation);
+                let merged = self.on_page(now, link, &from.0, entries).ok_or(violation);
                 if self.pulls.page(now, link, last) {
                     self.swim.handle_sync_end(now, &from.0, SyncOutcome::Done);
                 }
@@ -208,7 +222,7 @@ impl Membership {
         self.close_on_error(now, link, done)
     }
 
-    /// A page of the view of the contact that lets us in.
+    /// A page of the view of the contact that lets us in, or an introduction that its records name.
     fn on_join_page(
         &mut self,
         now: Timestamp,
@@ -219,18 +233,44 @@ impl Membership {
             frame: frame.name(),
             code: Code::ProtocolViolation,
         };
-        let (Frame::Page { entries, last }, Some(contact)) = (frame, self.joining.contact(link))
-        else {
-            return self.close_on_error(now, link, Err(violation));
+        let done = match (frame, self.joining.contact(link)) {
+            (Frame::Introductions { entries, last }, Some(_)) => {
+                self.on_introductions(now, link, entries, last)
+            }
+            (Frame::Page { entries, last }, Some(contact)) => {
+                self.on_contacts_page(now, link, &contact, entries, last)
+            }
+            _ => None,
         };
-        let Some(answers) = self.merge_page(now, &contact, &entries) else {
-            return self.close_on_error(now, link, Err(violation));
-        };
+        self.close_on_error(now, link, done.ok_or(violation))
+    }
+
+    fn on_contacts_page(
+        &mut self,
+        now: Timestamp,
+        link: LinkId,
+        contact: &MemberId,
+        entries: Vec<PageEntry>,
+        last: bool,
+    ) -> Option<()> {
+        let answers = self.merge_page(now, (contact, link), entries)?;
         self.joining.note_answers(link, answers);
         if last {
-            self.finish_join(now, link);
+            self.joining.note_last_page(link);
+            if !self.parking.holds_from(link) {
+                self.finish_join(now, link);
+            }
         }
-        Ok(())
+        Some(())
+    }
+
+    /// Sends what supersedes an entry of a page: at once, or behind our own view.
+    pub(super) fn answer(&mut self, link: LinkId, answers: Vec<PageEntry>) {
+        if self.joining.is_under_way(link) {
+            self.joining.note_answers(link, answers);
+        } else if self.links.far(link).is_some() && !answers.is_empty() {
+            self.send_pages(link, answers);
+        }
     }
 
     fn close_on_error(
@@ -256,7 +296,7 @@ impl Membership {
         body: &[u8],
     ) -> Option<()> {
         let body = Body::decode(body).ok()?;
-        match self.swim.handle_body(now, from.as_str(), generation, &body) {
+        match self.take_body(now, from.as_str(), generation, &body) {
             Err(BodyError::Malformed(_)) => None,
             _ => Some(()),
         }
@@ -299,12 +339,12 @@ impl Membership {
     fn merge_page(
         &mut self,
         now: Timestamp,
-        from: &MemberId,
-        entries: &[PageEntry],
+        (from, link): (&MemberId, LinkId),
+        entries: Vec<PageEntry>,
     ) -> Option<Vec<PageEntry>> {
         let mut answers = Vec::new();
         for entry in entries {
-            answers.extend(self.swim.merge(now, from, entry).ok()?);
+            answers.extend(self.take_entry(now, (from.clone(), Some(link)), entry)?);
         }
         Some(answers)
     }
@@ -314,12 +354,10 @@ impl Membership {
         now: Timestamp,
         link: LinkId,
         from: &MemberId,
-        entries: &[PageEntry],
+        entries: Vec<PageEntry>,
     ) -> Option<()> {
-        let answers = self.merge_page(now, from, entries)?;
-        if !answers.is_empty() {
-            self.send_pages(link, answers);
-        }
+        let answers = self.merge_page(now, (from, link), entries)?;
+        self.answer(link, answers);
         Some(())
     }
 
@@ -358,7 +396,7 @@ impl Membership {
     }
 
     /// Distinct live members, drawn at random.
-    fn random_live(&mut self, count: usize) -> Vec<MemberId> {
+    pub(super) fn random_live(&mut self, count: usize) -> Vec<MemberId> {
         let live = self
             .swim
             .members()

@@ -421,11 +421,11 @@ impl Driver {
                     udp.send(to, &payload);
                 }
             }
-            Output::VerifyIntroduction { link, introduction } => {
+            Output::VerifyIntroduction { id, introduction } => {
                 let trust = self.trust.clone().expect("only a TLS node verifies");
                 let report = self.report.clone();
                 self.tasks
-                    .spawn(work::verify(trust, link, introduction, report));
+                    .spawn(work::verify(trust, id, introduction, report));
             }
             Output::Wait(_) => unreachable!("the drain ends there"),
         }

@@ -10,7 +10,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 use super::advertise;
 use super::clock::wall_clock;
 use super::log::Chain;
-use crate::admission::LinkId;
+use crate::admission::{LinkId, VerificationId};
 use crate::membership::ContactPoint;
 use crate::transport::door::{self, Secured};
 use crate::transport::tcp::{Listener, Place, SocketOptions};
@@ -39,7 +39,7 @@ pub(super) enum Outcome {
     /// Our introduction.
     Signed(Introduction),
     /// What trust says of an introduction.
-    Verified(LinkId, Result<VerifiedIntroduction, Code>),
+    Verified(VerificationId, Result<VerifiedIntroduction, Code>),
 }
 
 /// Accepts connections for ever and brings each to the door, in tasks that end with this one.
@@ -140,7 +140,7 @@ pub(super) async fn sign(trust: Trust, fields: Vec<u8>, report: mpsc::Sender<Out
 /// Asks trust about a peer's introduction. A hostile chain occupies one worker, never the loop.
 pub(super) async fn verify(
     trust: Trust,
-    link: LinkId,
+    id: VerificationId,
     introduction: Introduction,
     report: mpsc::Sender<Outcome>,
 ) {
@@ -168,6 +168,6 @@ pub(super) async fn verify(
         }
     });
     if let Ok(verified) = verified.await {
-        let _ = report.send(Outcome::Verified(link, verified)).await;
+        let _ = report.send(Outcome::Verified(id, verified)).await;
     }
 }

@@ -40,6 +40,7 @@
 mod addresses;
 mod chance;
 mod clock;
+mod command;
 mod events;
 mod fixed;
 mod handshake;

@@ -9,7 +9,7 @@ use super::node::NodeId;
 use super::stream::{ConnectionId, EndId, Segment};
 use super::traffic::Kind;
 use super::transcript::Turn;
-use crate::admission::{LinkChange, LinkId};
+use crate::admission::{LinkChange, LinkId, VerificationId};
 use crate::membership::{ContactPoint, Output};
 use crate::time::Timestamp;
 use crate::trust::VerifiedIntroduction;
@@ -64,7 +64,7 @@ pub(super) enum Input {
     /// An introduction is verified, or not.
     Verified {
         life: u32,
-        link: LinkId,
+        id: VerificationId,
         outcome: Result<Box<VerifiedIntroduction>, Code>,
     },
 }
@@ -174,12 +174,8 @@ impl Network {
             Input::Signed { life, introduction } if life == current => {
                 membership.handle_signed(now, *introduction);
             }
-            Input::Verified {
-                life,
-                link,
-                outcome,
-            } if life == current => {
-                membership.handle_verified(now, link, outcome.map(|verified| *verified));
+            Input::Verified { life, id, outcome } if life == current => {
+                membership.handle_verified(now, id, outcome.map(|verified| *verified));
             }
             _ => {}
         }
@@ -272,8 +268,8 @@ impl Network {
             Output::Send(link, frame) => self.send_frame(node, link, &frame),
             Output::SignIntroduction(fields) => self.sign(node, fields),
             Output::Transmit { to, payload } => self.transmit(node, to, payload),
-            Output::VerifyIntroduction { link, introduction } => {
-                self.verify(node, link, &introduction);
+            Output::VerifyIntroduction { id, introduction } => {
+                self.verify(node, id, &introduction);
             }
             Output::Wait(_) => {}
         }

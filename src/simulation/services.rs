@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::network::Network;
 use super::node::NodeId;
 use super::run::{Input, Occurrence};
-use crate::admission::LinkId;
+use crate::admission::VerificationId;
 use crate::membership::ContactPoint;
 use crate::sabotage::Sabotage;
 use crate::time::Timestamp;
@@ -50,7 +50,7 @@ impl Network {
         self.later(node, input);
     }
 
-    pub(super) fn verify(&mut self, node: NodeId, link: LinkId, introduction: &Introduction) {
+    pub(super) fn verify(&mut self, node: NodeId, id: VerificationId, introduction: &Introduction) {
         let chain: Vec<_> = introduction
             .chain
             .iter()
@@ -68,7 +68,7 @@ impl Network {
         );
         let input = Input::Verified {
             life: self.nodes[node.index()].lives,
-            link,
+            id,
             outcome: verified
                 .map(Box::new)
                 .map_err(|error| certificate_code(&error)),

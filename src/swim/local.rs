@@ -2,7 +2,8 @@
 //!
 //! | said of us | answer |
 //! |---|---|
-//! | suspect or dead, at our version or a later one of this life | an incarnation above it, in the same step |
+//! | suspect or dead, at our version | an incarnation above it, in the same step |
+//! | the same, at a later version of this life | the same, unless records are signed: then nobody but us can have issued it |
 //! | a record newer than ours in this life, or another one at our version | an incarnation above it |
 //! | the same, more than [`INCARNATION_JUMP_MAX`] above ours, or at the last incarnation | [`Action::NeedsGeneration`] |
 //! | a record of a later life | [`Action::NeedsGeneration`] |
@@ -12,7 +13,7 @@
 //! issued and could not follow is ignored, as everybody else ignores it.
 
 use super::table::MemberIndex;
-use super::{Action, Member, Swim};
+use super::{Action, Member, Signer, Swim};
 use crate::member::{Generation, Incarnation, MemberRecord, Standing};
 use crate::sabotage::Sabotage;
 use crate::time::Timestamp;
@@ -22,6 +23,11 @@ use crate::wire::update::{AccusationRef, RecordRef};
 pub const INCARNATION_JUMP_MAX: u32 = 1 << 20;
 
 impl Swim {
+    /// Signs our records from now on; for the parent to call before the first signed one is set.
+    pub fn set_signer(&mut self, signer: Signer) {
+        self.signer = signer;
+    }
+
     /// Announces a change of our own record. With our generation the incarnation is raised here, whatever the one given;
     /// with a higher one it is a new life, taken as given. A lower one is ignored.
     pub fn set_local(&mut self, now: Timestamp, record: MemberRecord) {
@@ -72,16 +78,16 @@ impl Swim {
         accusation: &AccusationRef<'_>,
     ) -> bool {
         let held = self.local.version();
-        let stands = accusation.generation == held.generation
-            && accusation.incarnation >= held.incarnation
-            && self.farewell.is_none();
+        let is_ours = accusation.incarnation == held.incarnation
+            || accusation.incarnation > held.incarnation && !self.signer.is_signing();
+        let stands = accusation.generation == held.generation && is_ours && self.farewell.is_none();
         let answers = stands && !self.saboteur.does(Sabotage::RefutationDropped);
         answers && self.outrank(now, accusation.incarnation, false)
     }
 
     /// Publishes a new version of ourselves.
     pub(super) fn publish(&mut self, now: Timestamp, record: MemberRecord, broadcast: bool) {
-        self.local = Member::local(now, record);
+        self.local = Member::local(now, record, &self.signer);
         let bytes = self.local.encoded().clone();
         if broadcast {
             self.broadcast(&bytes);

@@ -9,6 +9,7 @@
 //! | `order`, `probe`, `relay`, `probing` | whom to probe next; our probes; probes for others; how they are driven |
 //! | `suspicion`, `awareness` | how long a suspicion lasts; how far our own state stretches probes |
 //! | `receive`, `apply`, `local` | what a body does; what an update does; what we answer to what is said of us |
+//! | `signer` | how our records are signed; those of others are the parent's to check |
 //! | `dissemination`, `sending` | the news on its way out; every body that leaves |
 //! | `exchange`, `push_pull` | when views are compared; how they come together |
 //! | `leave` | the farewell |
@@ -43,6 +44,7 @@ mod push_pull;
 mod receive;
 mod relay;
 mod sending;
+mod signer;
 mod suspicion;
 mod table;
 #[cfg(test)]
@@ -76,8 +78,10 @@ pub use local::INCARNATION_JUMP_MAX;
 pub use output::{Action, Event, FallbackOutcome, Stats, Timer};
 pub use params::{DATAGRAM_LEN_MIN, Params, ParamsError};
 pub use push_pull::{Difference, SyncOutcome};
+pub use receive::Sender;
 pub use relay::RELAYS_MAX;
 pub use sending::{GOSSIP_DATAGRAMS_MAX, HEARSAY_MAX};
+pub use signer::Signer;
 pub use suspicion::CONFIRMATIONS_MAX;
 pub use table::{MEMBERS_MAX, Member, TOMBSTONES_EXTRA_MAX};
 
@@ -94,6 +98,7 @@ pub const BROADCAST_FANOUT: usize = 8;
 #[derive(Debug)]
 pub struct Swim {
     params: Params,
+    signer: Signer,
     local: Member,
     table: Table,
     order: ProbeOrder,
@@ -147,12 +152,14 @@ impl Swim {
     #[must_use]
     pub fn new(now: Timestamp, params: Params, local: MemberRecord, seed: u64) -> Self {
         let mut rng = Pcg64::seed_from_u64(seed);
-        let local = Member::local(now, local);
+        let signer = Signer::default();
+        let local = Member::local(now, local, &signer);
         let first_sync = params.sync_interval.mul_f64(rng.random_range(0.0..1.0));
         Self {
             exchanges: Exchanges::new(now, now + first_sync, local.term()),
             awareness: Awareness::new(params.awareness_max),
             params,
+            signer,
             local,
             table: Table::new(),
             order: ProbeOrder::default(),
@@ -228,6 +235,12 @@ impl Swim {
     /// The next thing to do, until there is none.
     pub fn poll(&mut self) -> Option<Action> {
         self.actions.pop_front()
+    }
+
+    /// Whether nothing is left to do.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.actions.is_empty()
     }
 
     /// When [`Swim::handle_timeout`] is due, and why. Never, for a cluster of one that has nothing to remember.

@@ -6,10 +6,15 @@
 use super::relay::Relay;
 use super::table::MemberIndex;
 use super::{BodyError, Swim};
-use crate::member::{Generation, MemberVersion};
+use crate::member::{Generation, MemberState, MemberVersion};
 use crate::sabotage::Sabotage;
 use crate::time::Timestamp;
-use crate::wire::message::{Body, Message};
+use crate::wire::message::{Body, Message, Updates};
+use crate::wire::update::UpdateRef;
+
+/// The sender of a body under way, one whose word counts.
+#[derive(Debug)]
+pub struct Sender(MemberIndex, Generation);
 
 impl Swim {
     /// A body has come from the member that the header, or a proven link, names.
@@ -48,6 +53,70 @@ impl Swim {
         self.handle_message(now, from, from_generation, &body.message);
         self.finish(now);
         outcome
+    }
+
+    /// Begins a body whose records the parent checks one by one: [`Swim::next_news`], [`Swim::handle_update`] for what it
+    /// believes, and in the end [`Swim::close_body`]. In between, nothing else may be done.
+    ///
+    /// # Errors
+    ///
+    /// [`BodyError`] when the sender's word does not count.
+    pub fn open_body(
+        &mut self,
+        from: &str,
+        from_generation: Generation,
+    ) -> Result<Sender, BodyError> {
+        let index = self.sender(from, from_generation)?;
+        Ok(Sender(index, from_generation))
+    }
+
+    /// The next update of a body, past all records that tell nothing new.
+    ///
+    /// # Errors
+    ///
+    /// [`BodyError::Malformed`] ends the updates.
+    pub fn next_news<'a>(
+        &mut self,
+        now: Timestamp,
+        updates: &mut Updates<'a>,
+    ) -> Option<Result<UpdateRef<'a>, BodyError>> {
+        let mut known = 0;
+        let update = updates.next_news(&mut known, |id, version| !self.is_news(now, id, &version));
+        self.stats.updates_received += known;
+        update.map(|update| {
+            update.map_err(|error| {
+                self.stats.bodies_malformed += 1;
+                BodyError::Malformed(error)
+            })
+        })
+    }
+
+    /// Takes in one update that the parent believes.
+    pub fn handle_update(&mut self, now: Timestamp, update: &UpdateRef<'_>) {
+        self.apply(now, update);
+    }
+
+    /// Ends a body: takes its message.
+    pub fn close_body(&mut self, now: Timestamp, from: Sender, message: &Message<'_>) {
+        self.handle_message(now, from.0, from.1, message);
+        self.finish(now);
+    }
+
+    /// Whether a record of this version would change anything, were it its owner's: what is not is not worth the check of a
+    /// signature.
+    #[must_use]
+    pub fn is_news(&self, now: Timestamp, id: &str, version: &MemberVersion) -> bool {
+        if id == self.local.id().as_str() {
+            let held = self.local.version();
+            return self.farewell.is_none()
+                && (version.generation, version.incarnation)
+                    >= (held.generation, held.incarnation);
+        }
+        match self.table.find(id) {
+            _ if version.generation.is_too_far(now) => false,
+            None => version.state != MemberState::Left,
+            Some(index) => version.supersedes(&self.table.version(index)),
+        }
     }
 
     /// A member has shown on a proven link that it is up: by a probe frame, or the start of a push-pull. Where it is

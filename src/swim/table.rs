@@ -9,10 +9,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::name::Name;
+use super::signer::Signer;
 use crate::member::{MemberId, MemberRecord, MemberState, MemberVersion};
 use crate::time::Timestamp;
 use crate::wire::hash::{id_hash, view_term};
-use crate::wire::update::{RecordRef, encode_record};
+use crate::wire::update::RecordRef;
 
 /// The most members held, tombstones apart.
 pub const MEMBERS_MAX: usize = 65_536;
@@ -58,8 +59,8 @@ impl Member {
     }
 
     /// The local member: its record is encoded here and nowhere else.
-    pub(super) fn local(now: Timestamp, record: MemberRecord) -> Self {
-        let encoded = encode_record(&record, &[]).into();
+    pub(super) fn local(now: Timestamp, record: MemberRecord, signer: &Signer) -> Self {
+        let encoded = signer.encode(&record);
         Self::new(now, record, encoded)
     }
 

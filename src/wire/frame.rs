@@ -20,6 +20,7 @@ use super::codec::{self, DecodeError};
 use super::hello::{CHAIN_LEN_MAX, Introduction, JoinId};
 use super::refusal::Code;
 use super::update::{RecordRef, Verdict, decode_record};
+use crate::member::IntroductionTag;
 
 /// The first two bytes of every frame.
 pub const FRAME_MAGIC: [u8; 2] = *b"PH";
@@ -31,6 +32,8 @@ pub const FRAME_HEADER_LEN: usize = 8;
 pub const FRAME_LEN_MAX: usize = 512 * 1024;
 /// How many bytes of entries a page or digest should hold at most; the rest goes into further ones.
 pub const PAGE_LEN_MAX: usize = 256 * 1024;
+/// The most introductions asked for at once.
+pub const WANTED_INTRODUCTIONS_MAX: usize = 128;
 
 /// One gossip key as it travels: only on proven connections. The secret is zeroed when dropped.
 #[derive(Clone, PartialEq, Eq, Encode, BorrowDecode)]
@@ -136,6 +139,13 @@ pub enum Frame {
     },
     /// The introduction asked for.
     Introduction(Introduction),
+    /// Introductions, as asked for by `WantIntroductions`, as far as they are held. `last` ends the answer.
+    Introductions {
+        /// The introductions.
+        entries: Vec<Introduction>,
+        /// Whether the answer ends here.
+        last: bool,
+    },
     /// The contact lets the joiner in. Pages of its view follow.
     JoinAccept {
         /// Which join.
@@ -222,6 +232,8 @@ pub enum Frame {
     Want(Vec<u64>),
     /// Asks for the other end's introduction.
     WantIntroduction,
+    /// Asks for introductions of members that the other end has told of, by what their records name them by.
+    WantIntroductions(Vec<IntroductionTag>),
 }
 
 /// A frame's header, as read from the first [`FRAME_HEADER_LEN`] bytes.
@@ -294,6 +306,7 @@ impl Frame {
             Self::Digest { .. } => "Digest",
             Self::Hello { .. } => "Hello",
             Self::Introduction(_) => "Introduction",
+            Self::Introductions { .. } => "Introductions",
             Self::JoinAccept { .. } => "JoinAccept",
             Self::JoinDone { .. } => "JoinDone",
             Self::JoinRefused { .. } => "JoinRefused",
@@ -309,6 +322,7 @@ impl Frame {
             Self::Sync { .. } => "Sync",
             Self::Want(_) => "Want",
             Self::WantIntroduction => "WantIntroduction",
+            Self::WantIntroductions(_) => "WantIntroductions",
         }
     }
 
@@ -331,6 +345,8 @@ impl Frame {
             Self::Digest { .. } => 0x23,
             Self::Want(_) => 0x24,
             Self::Page { .. } => 0x25,
+            Self::WantIntroductions(_) => 0x26,
+            Self::Introductions { .. } => 0x27,
             Self::Probe { .. } => 0x30,
             Self::ProbeAck { .. } => 0x31,
             Self::Body(_) => 0x32,
@@ -344,6 +360,7 @@ fn encode_payload(frame: &Frame, out: &mut Vec<u8>) {
         Frame::Digest { entries, last } => codec::encode_into(&(entries, last), out),
         Frame::Hello { hello, proof } => codec::encode_into(&(hello, proof), out),
         Frame::Introduction(introduction) => codec::encode_into(introduction, out),
+        Frame::Introductions { entries, last } => codec::encode_into(&(entries, last), out),
         Frame::JoinAccept { join, keys } | Frame::JoinDone { join, keys } => {
             codec::encode_into(&(join, keys), out)
         }
@@ -376,6 +393,10 @@ fn encode_payload(frame: &Frame, out: &mut Vec<u8>) {
         | Frame::WantIntroduction => {}
         Frame::Sync { key_ids, view } => codec::encode_into(&(key_ids, view), out),
         Frame::Want(ids) => codec::encode_into(ids, out),
+        Frame::WantIntroductions(tags) => {
+            let tags: Vec<_> = tags.iter().map(|tag| tag.0).collect();
+            codec::encode_into(&tags, out);
+        }
     }
 }
 
@@ -388,13 +409,8 @@ fn decode_payload(kind: u8, payload: &[u8]) -> Result<Frame, DecodeError> {
         0x02 => refused(payload)?,
         0x03 => empty(payload, Frame::WantIntroduction)?,
         0x04 => {
-            let introduction: Introduction = codec::decode("Introduction", payload)?;
-            if introduction.chain.is_empty() || introduction.chain.len() > CHAIN_LEN_MAX {
-                return Err(DecodeError::Malformed {
-                    what: "Introduction",
-                });
-            }
-            Frame::Introduction(introduction)
+            let introduction = codec::decode("Introduction", payload)?;
+            Frame::Introduction(sound(introduction)?)
         }
         0x05 => empty(payload, Frame::Ready)?,
         0x06 => empty(payload, Frame::Bye)?,
@@ -447,6 +463,21 @@ fn decode_payload(kind: u8, payload: &[u8]) -> Result<Frame, DecodeError> {
             let (entries, last) = codec::decode("Page", payload)?;
             Frame::Page { entries, last }
         }
+        0x26 => {
+            let tags: Vec<[u8; 16]> = codec::decode("WantIntroductions", payload)?;
+            if tags.len() > WANTED_INTRODUCTIONS_MAX {
+                return Err(DecodeError::Malformed {
+                    what: "WantIntroductions",
+                });
+            }
+            Frame::WantIntroductions(tags.into_iter().map(IntroductionTag).collect())
+        }
+        0x27 => {
+            let (entries, last): (Vec<Introduction>, bool) =
+                codec::decode("Introductions", payload)?;
+            let entries = entries.into_iter().map(sound).collect::<Result<_, _>>()?;
+            Frame::Introductions { entries, last }
+        }
         0x30 => {
             let (probe, view) = codec::decode("Probe", payload)?;
             Frame::Probe { probe, view }
@@ -458,6 +489,15 @@ fn decode_payload(kind: u8, payload: &[u8]) -> Result<Frame, DecodeError> {
         0x32 => Frame::Body(payload.to_vec()),
         _ => return Err(DecodeError::Malformed { what: "frame kind" }),
     })
+}
+
+fn sound(introduction: Introduction) -> Result<Introduction, DecodeError> {
+    match introduction.chain.len() {
+        1..=CHAIN_LEN_MAX => Ok(introduction),
+        _ => Err(DecodeError::Malformed {
+            what: "Introduction",
+        }),
+    }
 }
 
 fn empty(payload: &[u8], frame: Frame) -> Result<Frame, DecodeError> {
@@ -521,6 +561,15 @@ mod tests {
                 scheme: 0x0804,
                 signature: vec![3],
             }),
+            Frame::Introductions {
+                entries: vec![Introduction {
+                    fields: vec![1],
+                    chain: vec![vec![2], vec![3]],
+                    scheme: 0x0807,
+                    signature: vec![4],
+                }],
+                last: true,
+            },
             Frame::JoinAccept {
                 join,
                 keys: keys.clone(),
@@ -566,6 +615,7 @@ mod tests {
             },
             Frame::Want(vec![3, 4]),
             Frame::WantIntroduction,
+            Frame::WantIntroductions(vec![IntroductionTag([5; 16]); WANTED_INTRODUCTIONS_MAX]),
         ]
     }
 

@@ -262,6 +262,12 @@ pub struct Introduction {
 }
 
 impl Introduction {
+    /// How many bytes it takes on the wire.
+    #[must_use]
+    pub fn encoded_len(&self) -> usize {
+        codec::encode(self).len()
+    }
+
     /// The hash it is known by.
     #[must_use]
     pub fn hash(&self) -> IntroductionHash {

@@ -192,6 +192,18 @@ pub fn encode_accusation(accusation: &AccusationRef<'_>) -> Vec<u8> {
     })
 }
 
+/// What the owner's gossip key signs for a record with this body. The cluster's name stands behind its length, so that no
+/// byte can be taken for one of the other part.
+#[must_use]
+pub fn record_statement(cluster: &str, body: &[u8]) -> Vec<u8> {
+    let mut statement = Vec::with_capacity(CONTEXT.len() + 1 + cluster.len() + body.len());
+    statement.extend(CONTEXT);
+    statement.push(u8::try_from(cluster.len()).expect("cluster names have at most 128 bytes"));
+    statement.extend(cluster.as_bytes());
+    statement.extend(body);
+    statement
+}
+
 /// Decodes the update at the start of `bytes` and says how long it was.
 ///
 /// # Errors
@@ -253,6 +265,9 @@ pub fn decode_record(bytes: &[u8]) -> Result<RecordRef<'_>, DecodeError> {
         (UpdateRef::Accusation(_), _) => Err(DecodeError::Malformed { what: "record" }),
     }
 }
+
+/// What a record's signature is for.
+const CONTEXT: &[u8] = b"Phalanx record v1";
 
 #[derive(Encode, BorrowDecode)]
 enum WireUpdate<'a> {

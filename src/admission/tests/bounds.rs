@@ -104,7 +104,7 @@ fn sixteen_introductions_are_verified_at_once_one_of_a_source() {
         .for_each(|joiner| world.start_join(joiner, 0));
     world.run();
     let verifications = |world: &mut World| std::mem::take(&mut world.nodes[0].verifications);
-    let first: Vec<(LinkId, Introduction)> = verifications(&mut world);
+    let first: Vec<(VerificationId, Introduction)> = verifications(&mut world);
     assert_eq!(first.len(), VERIFICATIONS_MAX);
     for (link, introduction) in first {
         world.verify(0, link, &introduction);

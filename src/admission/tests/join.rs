@@ -279,7 +279,7 @@ fn an_older_life_that_answers_at_its_address_keeps_its_id() {
 
         let mut world = setup();
         world.identify(2, 5);
-        world.nodes[0].verdict = JoinVerdict::AskOldAddress(old);
+        world.nodes[0].verdict = JoinVerdict::AskOldAddress(old, None);
         world.join(2, 0);
         assert!(refused(Code::MemberIdInUse, None)(&world.outcomes(2)[0]));
         assert!(
@@ -290,14 +290,14 @@ fn an_older_life_that_answers_at_its_address_keeps_its_id() {
 
         let mut world = setup();
         world.identify(2, 5);
-        world.nodes[0].verdict = JoinVerdict::AskOldAddress(old);
+        world.nodes[0].verdict = JoinVerdict::AskOldAddress(old, None);
         world.kill(1);
         world.join(2, 0);
         assert!(world.joined(2), "nobody is there");
 
         let mut world = setup();
         world.identify(2, 5);
-        world.nodes[0].verdict = JoinVerdict::AskOldAddress(old);
+        world.nodes[0].verdict = JoinVerdict::AskOldAddress(old, None);
         world.black_holes.insert(old);
         world.join(2, 0);
         assert!(world.outcomes(2).is_empty());
@@ -306,7 +306,7 @@ fn an_older_life_that_answers_at_its_address_keeps_its_id() {
 
         let mut world = setup();
         world.identify(2, 5);
-        world.nodes[0].verdict = JoinVerdict::AskOldAddress(options(3, tls).advertised);
+        world.nodes[0].verdict = JoinVerdict::AskOldAddress(options(3, tls).advertised, None);
         world.add(options(3, tls));
         world.join(2, 0);
         assert!(world.joined(2), "somebody else lives there now");

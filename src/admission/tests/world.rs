@@ -16,7 +16,7 @@ use crate::seal::Seed;
 use crate::trust::{Signature, Trust, TrustPem};
 use crate::wire::frame::{FRAME_HEADER_LEN, FrameHeader, PageEntry, WireKey};
 use crate::wire::hello::{Introduction, IntroductionFields, IntroductionHash, Side};
-use crate::wire::update::encode_record;
+use crate::wire::update::{encode_record, record_body, record_statement};
 
 pub(super) const KEY: [u8; 32] = [0x5e; 32];
 const START: Timestamp = Timestamp::from_secs(1_700_000_000);
@@ -61,7 +61,7 @@ pub(super) struct Node {
     pub(super) takes_anything: bool,
     /// Verifications are not answered but kept.
     pub(super) is_slow: bool,
-    pub(super) verifications: Vec<(LinkId, Introduction)>,
+    pub(super) verifications: Vec<(VerificationId, Introduction)>,
     /// Whether it hands out its view when asked to.
     pub(super) accepts: bool,
     /// Whether it says done after the last page.
@@ -188,7 +188,7 @@ impl World {
         };
         Identity {
             generation,
-            record: encode_record(&record, &[]),
+            record: sign_record(&record, credentials.as_ref(), &options.cluster),
             credentials,
         }
     }
@@ -324,10 +324,10 @@ impl World {
                     self.cut(wire.far);
                 }
             }
-            Action::Verify { link, introduction } if self.nodes[n].is_slow => {
-                self.nodes[n].verifications.push((link, introduction));
+            Action::Verify { id, introduction } if self.nodes[n].is_slow => {
+                self.nodes[n].verifications.push((id, introduction));
             }
-            Action::Verify { link, introduction } => self.verify(n, link, &introduction),
+            Action::Verify { id, introduction } => self.verify(n, id, &introduction),
             Action::JudgeMember { link, ref peer } => {
                 let node = &mut self.nodes[n];
                 let is_held = node.held.contains(&(peer.id.clone(), peer.generation));
@@ -482,7 +482,7 @@ impl World {
         }
     }
 
-    pub(super) fn verify(&mut self, n: usize, link: LinkId, introduction: &Introduction) {
+    pub(super) fn verify(&mut self, n: usize, id: VerificationId, introduction: &Introduction) {
         let chain: Vec<_> = introduction
             .chain
             .iter()
@@ -502,7 +502,7 @@ impl World {
         let outcome = outcome.map_err(|_| Code::UnknownIssuer);
         self.nodes[n]
             .admission
-            .handle_verified(self.now, link, outcome);
+            .handle_verified(self.now, id, outcome);
         self.drain(n);
     }
 
@@ -676,6 +676,12 @@ pub(super) fn sign(trust: &Trust, fields: IntroductionFields) -> Introduction {
         scheme,
         signature: bytes,
     }
+}
+
+fn sign_record(record: &MemberRecord, by: Option<&Credentials>, cluster: &str) -> Vec<u8> {
+    let statement = record_statement(cluster, &record_body(record));
+    let signature = by.map(|by| by.gossip.sign(&statement));
+    encode_record(record, signature.as_ref().map_or(&[], |it| it))
 }
 
 /// As it arrives: bytes and back.

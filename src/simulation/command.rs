@@ -1,0 +1,32 @@
+//! Commands to a node of the virtual network that its own driver would give it.
+
+use super::network::Network;
+use super::node::NodeId;
+use crate::membership::Membership;
+use crate::time::Timestamp;
+
+impl Network {
+    /// Hands a running node a command, or an input from beyond the network, and does what comes of it. `None` if the node does
+    /// not run.
+    ///
+    /// ```
+    /// # use phalanx::simulation::{Network, NetworkOptions};
+    /// # let mut network = Network::new(NetworkOptions::default(), 1);
+    /// # let node = network.add_plain_nodes(1)[0];
+    /// # network.start(node);
+    /// let from = "192.0.2.1:9".parse().unwrap();
+    /// let outcome = network.command(node, |membership, now| membership.handle_datagram(now, from, b"noise"));
+    /// assert!(outcome.unwrap().is_err());
+    /// ```
+    pub fn command<T>(
+        &mut self,
+        node: NodeId,
+        command: impl FnOnce(&mut Membership, Timestamp) -> T,
+    ) -> Option<T> {
+        let now = self.now;
+        let process = self.nodes[node.index()].process.as_mut()?;
+        let outcome = command(&mut process.membership, now);
+        self.settle(node);
+        Some(outcome)
+    }
+}
