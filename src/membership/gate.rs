@@ -10,7 +10,7 @@ use super::links::Job;
 use super::{Membership, Output};
 use crate::member::MemberId;
 use crate::sabotage::Sabotage;
-use crate::seal::{Sequence, TagError};
+use crate::seal::{Replay, Sequence, TagError};
 use crate::swim::BodyError;
 use crate::time::Timestamp;
 use crate::wire::codec::DecodeError;
@@ -39,6 +39,12 @@ pub enum DatagramError {
     OtherRecipient {
         /// For whom.
         recipient: String,
+    },
+    /// It has been here before, or is too old to tell.
+    #[error("number {sequence} of its sender was here before, or is too old to tell")]
+    Replayed {
+        /// Its number.
+        sequence: u64,
     },
     /// Its sender is no member, or an update in it is broken; what the error says of the rest holds.
     #[error(transparent)]
@@ -74,6 +80,8 @@ pub struct DatagramStats {
     pub other_recipient: u64,
     /// From a sender that is no member, or from an earlier life of one.
     pub unknown_sender: u64,
+    /// Here before, or too old to tell.
+    pub replayed: u64,
 }
 
 /// What sealing needs to remember.
@@ -81,6 +89,7 @@ pub struct DatagramStats {
 pub(super) struct Gate {
     cluster: u64,
     sequence: Sequence,
+    pub(super) replay: Replay,
     pub(super) stats: DatagramStats,
     /// Members that tagged with an unknown key, and when they were asked for it.
     asked: BTreeMap<MemberId, Timestamp>,
@@ -94,6 +103,7 @@ impl Gate {
         Self {
             cluster: cluster_hash(cluster),
             sequence: Sequence::default(),
+            replay: Replay::default(),
             stats: DatagramStats::default(),
             asked: BTreeMap::new(),
         }
@@ -113,6 +123,7 @@ impl Gate {
             DatagramError::Tag(TagError::UnknownKey { .. }) => &mut stats.unknown_key,
             DatagramError::Tag(_) => &mut stats.bad_tag,
             DatagramError::OtherRecipient { .. } => &mut stats.other_recipient,
+            DatagramError::Replayed { .. } => &mut stats.replayed,
             DatagramError::Body(BodyError::Malformed(_)) => &mut stats.malformed,
             DatagramError::Body(_) => &mut stats.unknown_sender,
         };
@@ -156,6 +167,7 @@ impl Membership {
                 recipient: header.recipient.to_owned(),
             });
         }
+        self.check_replay(&header)?;
         let body = Body::decode(datagram.body)?;
         Ok(self.take_body(now, header.sender, header.generation, &body)?)
     }
@@ -178,6 +190,26 @@ impl Membership {
             }
             _ if self.does(Sabotage::SecurityModeIgnored) => Ok(()),
             _ => Err(DatagramError::OtherMode),
+        }
+    }
+
+    /// Lets each tagged datagram of a member count once. Without a tag the number proves nothing, and others have no window.
+    fn check_replay(&mut self, header: &Header<'_>) -> Result<(), DatagramError> {
+        if !self.is_tls() {
+            return Ok(());
+        }
+        let sequence = header.sequence;
+        let sender = self.swim.member(header.sender);
+        match sender.filter(|held| held.record().generation == header.generation) {
+            Some(held)
+                if !self
+                    .gate
+                    .replay
+                    .accept(held.id(), header.generation, sequence) =>
+            {
+                Err(DatagramError::Replayed { sequence })
+            }
+            _ => Ok(()),
         }
     }
 
@@ -205,7 +237,7 @@ impl Membership {
             .push_back(Output::Transmit { to: addr, payload });
     }
 
-    fn seal_datagram(&mut self, to: &MemberId, body: &[u8]) -> Vec<u8> {
+    pub(super) fn seal_datagram(&mut self, to: &MemberId, body: &[u8]) -> Vec<u8> {
         let tls = self.is_tls();
         let sender = self.options.local.id.as_str();
         let group = if tls {

@@ -496,7 +496,10 @@ impl Membership {
         match action {
             Action::Event(event) => self.on_member_event(now, event),
             Action::Fallback { to, probe } => self.with_link(now, &to, links::Job::Probe(probe)),
-            Action::Forgot(id) => self.roster.remove(&id),
+            Action::Forgot(id) => {
+                self.roster.remove(&id);
+                self.gate.replay.forget(&id);
+            }
             Action::LeaveFinished { acks } => self.finish_leave(acks),
             Action::NeedsGeneration { above } => self.on_other_life(above),
             Action::PushPull { with } => self.with_link(now, &with, links::Job::PushPull),

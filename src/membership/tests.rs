@@ -1,6 +1,9 @@
 //! What holds at the gate and at the door, on one node alone. Stories of several nodes are told in `tests/it/figures.rs`, on
 //! the virtual network.
 
+mod malice;
+mod tls;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -272,6 +275,25 @@ fn a_life_that_has_left_must_begin_anew_and_a_later_one_may_join_from_anywhere()
         !node.holds_life(NOW, &peer(100)),
         "who has left joins first"
     );
+}
+
+/// Twenty nodes join one after the other: every version that a node came to hold was checked once.
+#[test]
+fn no_signature_is_checked_twice() {
+    let (mut network, nodes) = tls::formed(20, 3);
+    network.run_for(Duration::from_secs(60)).unwrap();
+    assert!(network.views_are_complete());
+    for node in nodes {
+        let adopted = network.transcript().changes().filter(|change| {
+            change.observer == node && change.to.state == crate::member::MemberState::Alive
+        });
+        let records = network.membership(node).unwrap().stats().records;
+        assert!(records.verified <= adopted.count() as u64, "{records:?}");
+        assert_eq!(
+            (records.forged, records.other_key, records.waiting),
+            (0, 0, 0)
+        );
+    }
 }
 
 #[test]

@@ -6,22 +6,21 @@
 //! | `identity` | [`GossipKeyPair`]: the Ed25519 pair of one life |
 //! | `keyring` | [`Keyring`]: the symmetric keys shared by the cluster |
 //! | `tag` | the tag of one datagram, and [`Sequence`] |
+//! | `replay` | [`Replay`]: no datagram counts twice |
 //!
 //! Left to others: how datagrams are laid out (`wire`), who is given a key (`admission`), when news of keys is spread
 //! (`membership`).
-//!
-//! **Not defended yet.** There is no replay window: a recorded datagram is accepted again as long as its key is held. The
-//! sequence number it would need travels already. Keys are not rotated, so whoever once held one can go on reading nothing
-//! new but forging tags until the cluster is restarted.
 //!
 //! Sources: RFC 2104 (HMAC), RFC 8032 (Ed25519), `docs/PROTOCOL.md`.
 
 mod identity;
 mod keyring;
+mod replay;
 mod secrets;
 mod tag;
 
 pub use identity::{GossipKeyPair, verify};
 pub use keyring::{GossipKey, KEYRING_LEN_MAX, Keyring};
+pub use replay::{REPLAY_WINDOW_LEN, Replay};
 pub use secrets::{Secrets, Seed};
 pub use tag::{Sequence, TagError};

@@ -1,0 +1,86 @@
+//! Clusters with TLS on the virtual network, each node with a certificate of its own.
+
+use std::time::Duration;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, KeyUsagePurpose};
+
+use crate::membership::Options;
+use crate::simulation::{Network, NetworkOptions, NodeId, plain_options};
+use crate::time::Timestamp;
+use crate::trust::{Trust, TrustPem};
+
+/// Who signs the nodes' certificates.
+pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    pub(super) fn new(number: u8) -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        Self(CertifiedIssuer::self_signed(params, key([number; 32])).unwrap())
+    }
+
+    /// The `serial`-th certificate of a node: each has a key of its own.
+    pub(super) fn trust(&self, number: u32, serial: u8) -> Trust {
+        let mut seed = [serial; 32];
+        seed[..4].copy_from_slice(&number.to_be_bytes());
+        let key = key(seed);
+        let params = CertificateParams::new([format!("node-{number}")]).unwrap();
+        let certificate = params.signed_by(&key, &self.0).unwrap();
+        let (chain, key) = (certificate.pem() + &self.0.pem(), key.serialize_pem());
+        let pem = TrustPem {
+            certificate_chain: chain.as_bytes(),
+            private_key: key.as_bytes(),
+            trusted_certificates: None,
+        };
+        Trust::from_pem(&pem, start()).unwrap().0
+    }
+}
+
+/// RFC 8410 §7: an Ed25519 key is 32 bytes behind a fixed header.
+fn key(seed: [u8; 32]) -> KeyPair {
+    let mut der = b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20".to_vec();
+    der.extend(seed);
+    KeyPair::try_from(der).unwrap()
+}
+
+fn start() -> Timestamp {
+    NetworkOptions::default().start
+}
+
+pub(super) fn options(number: u32, trust: &Trust) -> Options {
+    let mut options = plain_options(number);
+    options.certificate = Some(*trust.leaf_sha256().as_bytes());
+    options.params.tagged = true;
+    options
+}
+
+/// Adds nodes with certificates of one authority, all with node 0 as their contact point.
+pub(super) fn add_nodes(
+    network: &mut Network,
+    authority: &Authority,
+    numbers: std::ops::Range<u32>,
+) -> Vec<NodeId> {
+    let contact = plain_options(0).local.advertised;
+    numbers
+        .map(|number| {
+            let trust = authority.trust(number, 0);
+            let options = options(number, &trust);
+            network.add_node(options, Some(trust), vec![contact.into()])
+        })
+        .collect()
+}
+
+/// A cluster of `count` nodes that know each other.
+pub(super) fn formed(count: u32, seed: u64) -> (Network, Vec<NodeId>) {
+    let mut network = Network::new(NetworkOptions::default(), seed);
+    let nodes = add_nodes(&mut network, &Authority::new(1), 0..count);
+    network.start_all();
+    let formed = network
+        .run_until(Duration::from_secs(30), STEP, Network::views_are_complete)
+        .unwrap();
+    assert!(formed.is_some(), "seed {seed}: {}", network.transcript());
+    (network, nodes)
+}
+
+pub(super) const STEP: Duration = Duration::from_millis(10);
