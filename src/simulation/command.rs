@@ -23,7 +23,7 @@ impl Network {
         node: NodeId,
         command: impl FnOnce(&mut Membership, Timestamp) -> T,
     ) -> Option<T> {
-        let now = self.now;
+        let now = self.time_at(node);
         let process = self.nodes[node.index()].process.as_mut()?;
         let outcome = command(&mut process.membership, now);
         self.settle(node);

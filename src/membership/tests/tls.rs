@@ -31,7 +31,7 @@ impl Authority {
         let pem = TrustPem {
             certificate_chain: chain.as_bytes(),
             private_key: key.as_bytes(),
-            trusted_certificates: None,
+            ..TrustPem::default()
         };
         Trust::from_pem(&pem, start()).unwrap().0
     }
