@@ -77,6 +77,7 @@ impl World {
                 id: MemberId::new(id)?,
                 role: Role::Broker,
                 advertised: addr,
+                host: None,
                 udp: true,
             },
             cluster: "example".to_owned(),

@@ -6,9 +6,10 @@ use super::schema;
 use super::settings::{Setting, Settings};
 use super::value::is_wildcard;
 use super::{
-    Cluster, Config, DialBack, Management, Membership, Network, Security, SystemRoots, Tls,
+    Cluster, Config, DialBack, Management, Membership, Network, Scheme, Security, SystemRoots, Tls,
 };
-use crate::member::{MemberId, Role};
+use crate::member::{ContactPoint, MemberId, Role};
+use crate::trust::{ClientAuth, HostnameVerification, IdentityOptions, RuleKind};
 
 /// The configuration of a node; none, with a problem noted, where settings contradict each other.
 pub(super) fn config(
@@ -68,7 +69,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn cluster(&self) -> Cluster {
+    fn cluster(&mut self) -> Cluster {
         let size = match self.section {
             Role::Broker => u32::try_from(self.cluster_key("clusterSize").int()).ok(),
             Role::Gateway => None,
@@ -76,10 +77,32 @@ impl<'a> Check<'a> {
         Cluster {
             name: self.cluster_key("clusterName").text().unwrap_or_default(),
             id: self.cluster_key("clusterId").text(),
-            contact_points: self.cluster_key("initialContactPoints").contact_points(),
+            contact_points: self.contact_points(),
             size,
             join_retry_refused: self.cluster_key("joinRetryRefused").bool(),
         }
+    }
+
+    /// A scheme turns nothing on: one that disagrees with the switch is a mistake, in one place or the other.
+    fn contact_points(&mut self) -> Vec<ContactPoint> {
+        let switch = self.security_key("enabled");
+        let setting = self.cluster_key("initialContactPoints");
+        let (mut points, mut wrong) = (Vec::new(), Vec::new());
+        for (contact, place) in setting.contacts() {
+            let says_tls = contact.scheme.map(|scheme| scheme == Scheme::Tls);
+            if says_tls.is_some_and(|says| says != switch.bool()) {
+                wrong.push(Problem::Scheme {
+                    key: setting.key,
+                    place,
+                    written: contact.to_string(),
+                    switch: switch.key,
+                    enabled: switch.bool(),
+                });
+            }
+            points.push(contact.point);
+        }
+        self.findings.problems.extend(wrong);
+        points
     }
 
     fn network(&mut self) -> Option<Network> {
@@ -166,32 +189,50 @@ impl<'a> Check<'a> {
     }
 
     fn tls(&mut self) -> Option<Tls> {
-        let chain = self.required_path("certificateChainPath");
-        let key = self.required_path("privateKeyPath");
+        let chain = self.security_key("certificateChainPath");
+        let key = self.security_key("privateKeyPath");
+        let missing = [chain, key].into_iter().filter(|path| !path.is_set());
+        let missing: Vec<_> = missing.map(|path| path.key).collect();
+        if !missing.is_empty() {
+            let enabled = self.security_key("enabled").source.clone();
+            let problem = Problem::MissingPaths {
+                keys: missing,
+                enabled,
+            };
+            self.findings.problems.push(problem);
+        }
         let trusted = self.security_key("trustedCertificatesPath").text();
         Some(Tls {
-            certificate_chain_path: chain?.into(),
-            private_key_path: key?.into(),
+            certificate_chain_path: chain.text()?.into(),
+            private_key_path: key.text()?.into(),
             trusted_certificates_path: trusted.map(Into::into),
             system_roots: match self.security_key("systemRoots").choice() {
                 "true" => SystemRoots::True,
                 "false" => SystemRoots::False,
                 _ => SystemRoots::Auto,
             },
+            client_auth: match self.security_key("clientAuth").choice() {
+                "optional" => ClientAuth::Optional,
+                "required" => ClientAuth::Required,
+                _ => ClientAuth::None,
+            },
+            identity: self.identity(),
         })
     }
 
-    fn required_path(&mut self, name: &str) -> Option<String> {
-        let setting = self.security_key(name);
-        let path = setting.text();
-        if path.is_none() {
-            let enabled = self.security_key("enabled").source.clone();
-            let key = setting.key;
-            self.findings
-                .problems
-                .push(Problem::MissingPath { key, enabled });
+    fn identity(&self) -> IdentityOptions {
+        let rules = |kind: RuleKind| self.security_key(kind.setting()).texts();
+        IdentityOptions {
+            common_name: rules(RuleKind::CommonName),
+            dns: rules(RuleKind::Dns),
+            ip: rules(RuleKind::Ip),
+            uri: rules(RuleKind::Uri),
+            hostname_verification: match self.security_key("hostnameVerification").choice() {
+                "ifPresent" => HostnameVerification::IfPresent,
+                "require" => HostnameVerification::Require,
+                _ => HostnameVerification::Off,
+            },
         }
-        path
     }
 
     fn warn_of_idle_paths(&mut self) {

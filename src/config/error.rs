@@ -72,15 +72,15 @@ pub enum Problem {
         /// The first index not set.
         gap: usize,
     },
-    /// TLS is on and a file is missing.
+    /// TLS is on and one file or both are missing.
     #[error(
-        "{key} ({variable}) is not set, but {enabled} turns TLS on; set it to a PEM file, or turn TLS off",
-        key = key.path,
-        variable = key.variable
+        "{} not set, but {enabled} turns TLS on; set {} to a PEM file, or turn TLS off",
+        missing(keys),
+        if keys.len() == 1 { "it" } else { "each" }
     )]
-    MissingPath {
-        /// The missing key.
-        key: &'static Key,
+    MissingPaths {
+        /// The missing keys.
+        keys: Vec<&'static Key>,
         /// Who turned TLS on.
         enabled: Source,
     },
@@ -96,6 +96,24 @@ pub enum Problem {
         place: Source,
         /// The right key.
         key: &'static Key,
+    },
+    /// A contact point's scheme says otherwise than the switch for TLS.
+    #[error(
+        "{place}: {written} does not agree with {switch} = {enabled}; write the scheme that does, or none, or {} {switch}",
+        if *enabled { "unset" } else { "set" },
+        switch = switch.path
+    )]
+    Scheme {
+        /// The list.
+        key: &'static Key,
+        /// Where it was written.
+        place: Source,
+        /// The contact point as written.
+        written: String,
+        /// The switch.
+        switch: &'static Key,
+        /// What it says.
+        enabled: bool,
     },
     /// A list or a mapping where one value belongs, or a mapping within a list.
     #[error("{place}: {path} takes {expected}")]
@@ -333,4 +351,12 @@ fn default_of(key: &Key) -> String {
 fn lines(problems: &[impl fmt::Display]) -> String {
     let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
     lines.join("\n")
+}
+
+/// `key (variable) is`, or both, which are.
+fn missing(keys: &[&Key]) -> String {
+    let named = |key: &&Key| format!("{} ({})", key.path, key.variable);
+    let names: Vec<_> = keys.iter().map(named).collect();
+    let verb = if names.len() == 1 { "is" } else { "are" };
+    format!("{} {verb}", names.join(" and "))
 }

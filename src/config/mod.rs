@@ -8,6 +8,7 @@
 //! Invariant: a [`Config`] holds no value out of its documented range and needs no further check.
 
 mod check;
+mod contact;
 mod env;
 mod error;
 mod layer;
@@ -26,12 +27,14 @@ use std::time::Duration;
 use std::{fs, path};
 
 pub use crate::member::{ContactPoint, ContactPointError, HostError};
+pub use contact::{Contact, Scheme};
 pub use error::{ConfigError, MASK, Problem, Warning};
 pub use settings::{Entry, Held, Setting, Settings, Shown};
 pub use source::{Position, Source};
 pub use value::{Kind, Value, ValueError};
 
 use crate::member::{MemberId, Role};
+use crate::trust::{ClientAuth, IdentityOptions};
 use layer::{Findings, Layer};
 
 /// What a node is to be, checked.
@@ -111,6 +114,10 @@ pub struct Tls {
     pub trusted_certificates_path: Option<PathBuf>,
     /// Whether the system's roots are trusted too.
     pub system_roots: SystemRoots,
+    /// Whether the dialling end shows a certificate in TLS as well.
+    pub client_auth: ClientAuth,
+    /// Whom a peer's certificate may stand for.
+    pub identity: IdentityOptions,
 }
 
 /// Whether the system's roots are trusted besides the chain file.

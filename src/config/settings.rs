@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::contact::Contact;
 use super::error::{MASK, Problem, Warning, shown};
 use super::layer::{Binding, Findings, Given, Layer};
 use super::schema::{self, Key, Status};
 use super::source::Source;
 use super::value::Value;
-use crate::member::ContactPoint;
 use crate::member::{MemberId, Role};
 
 /// Every effective value of a section, in the order of the documentation.
@@ -275,15 +275,27 @@ impl Setting {
         }
     }
 
-    pub(super) fn contact_points(&self) -> Vec<ContactPoint> {
+    pub(super) fn texts(&self) -> Vec<String> {
         let Held::Many(items) = &self.value else {
             self.mismatch(self.one())
         };
-        let point = |(value, _): &(Value, Source)| match value {
-            Value::ContactPoint(point) => point.clone(),
+        let text = |(value, _): &(Value, Source)| match value {
+            Value::Text(text) => text.clone(),
             other => self.mismatch(Some(other)),
         };
-        items.iter().map(point).collect()
+        items.iter().map(text).collect()
+    }
+
+    /// The contact points, each with where it was written.
+    pub(super) fn contacts(&self) -> Vec<(Contact, Source)> {
+        let Held::Many(items) = &self.value else {
+            self.mismatch(self.one())
+        };
+        let contact = |(value, source): &(Value, Source)| match value {
+            Value::ContactPoint(contact) => (contact.clone(), source.clone()),
+            other => self.mismatch(Some(other)),
+        };
+        items.iter().map(contact).collect()
     }
 
     fn one(&self) -> Option<&Value> {

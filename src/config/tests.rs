@@ -12,6 +12,34 @@ const EXAMPLE: &str = "config.example.yaml";
 const TABLE: &str = "docs/CONFIGURATION.md";
 const SECTIONS: [Role; 2] = [Role::Broker, Role::Gateway];
 
+/// R15.
+#[test]
+fn a_scheme_must_agree_with_the_switch() {
+    for (contact, enabled, agrees) in [
+        ("tls://a:1", "true", true),
+        ("TLS://a:1", "true", true),
+        ("tcp://a:1", "false", true),
+        ("a:1", "true", true),
+        ("tls://a:1", "false", false),
+        ("b:2,tcp://a:1", "true", false),
+        ("http://a:1", "false", false),
+    ] {
+        let environment = [
+            ("CLUSTER_INITIALCONTACTPOINTS", contact),
+            ("NETWORK_SECURITY_ENABLED", enabled),
+            ("NETWORK_SECURITY_CERTIFICATECHAINPATH", "a.pem"),
+            ("NETWORK_SECURITY_PRIVATEKEYPATH", "a.key"),
+        ];
+        let environment =
+            environment.map(|(name, value)| (format!("ZEEBE_BROKER_{name}"), value.to_owned()));
+        let loaded = load(Role::Broker, None, environment.into_iter());
+        assert_eq!(loaded.is_ok(), agrees, "{contact} {enabled}");
+        if let Ok(loaded) = loaded {
+            assert_eq!(loaded.config.cluster.contact_points[0].host, "a");
+        }
+    }
+}
+
 /// R9.
 #[test]
 fn the_example_is_the_defaults() {

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use super::contact::Contact;
 use super::parse;
-use crate::member::contact::{self, ContactPoint, ContactPointError, HostError};
+use crate::member::contact::{self, ContactPointError, HostError};
 use crate::member::{MemberId, MemberIdError};
+use crate::trust::{RuleError, RuleKind};
 
 /// What a key takes: its type and range, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +52,8 @@ pub enum Kind {
         /// The greatest, in bytes.
         max: u64,
     },
+    /// A rule for whom a peer's certificate may stand for.
+    Rule(RuleKind),
     /// Any text.
     Text,
 }
@@ -62,7 +66,7 @@ pub enum Value {
     /// Of [`Kind::Choice`], spelled as the kind spells it.
     Choice(&'static str),
     /// Of [`Kind::ContactPoint`].
-    ContactPoint(ContactPoint),
+    ContactPoint(Contact),
     /// Of [`Kind::Duration`].
     Duration(Duration),
     /// Of [`Kind::Int`].
@@ -71,7 +75,8 @@ pub enum Value {
     MemberId(MemberId),
     /// Of [`Kind::Size`], in bytes.
     Size(u64),
-    /// Of [`Kind::AdvertisedHost`] or [`Kind::BindHost`] (without brackets), [`Kind::Name`], [`Kind::Path`] or [`Kind::Text`].
+    /// Of [`Kind::AdvertisedHost`] or [`Kind::BindHost`] (without brackets), [`Kind::Name`], [`Kind::Path`],
+    /// [`Kind::Rule`] or [`Kind::Text`].
     Text(String),
 }
 
@@ -94,6 +99,9 @@ pub enum ValueError {
     /// A duration without a unit, too short for the key.
     #[error("a number without a unit is milliseconds; write {0}s for seconds")]
     OutOfRangeMillis(i128),
+    /// Not a rule that could match.
+    #[error(transparent)]
+    Rule(#[from] RuleError),
     /// Not of the type at all.
     #[error("not {0}")]
     Type(&'static str),
@@ -128,6 +136,10 @@ impl Kind {
             }
             Self::MemberId => Value::MemberId(MemberId::new(text)?),
             Self::Name if text.len() > NAME_LEN_MAX => return Err(ValueError::OutOfRange),
+            Self::Rule(kind) => {
+                kind.check(text)?;
+                Value::Text(text.to_owned())
+            }
             Self::Name | Self::Path | Self::Text => Value::Text(text.to_owned()),
             Self::Size { min, max } => {
                 let bytes = parse::size(text).ok_or_else(wrong_type)?;
@@ -152,6 +164,8 @@ impl Kind {
             Self::MemberId => "1 to 64 characters".to_owned(),
             Self::Name => format!("1 to {NAME_LEN_MAX} bytes"),
             Self::Path => "path".to_owned(),
+            Self::Rule(RuleKind::CommonName) => "regular expression".to_owned(),
+            Self::Rule(kind) => kind.to_string(),
             Self::Size { min, max } => {
                 format!("{} to {}", parse::show_size(min), parse::show_size(max))
             }
@@ -172,6 +186,7 @@ impl Kind {
             Self::MemberId => "a member id",
             Self::Name => "a name",
             Self::Path => "a path",
+            Self::Rule(_) => "a rule",
             Self::Size { .. } => "a size",
             Self::Text => "a text",
         }
@@ -184,7 +199,9 @@ impl fmt::Display for Kind {
         match *self {
             Self::Bool => f.write_str("true or false"),
             Self::Choice(choices) => f.write_str(&choices.join(", ")),
-            Self::ContactPoint => f.write_str("host:port, IPv6 as [::1]:26502"),
+            Self::ContactPoint => f.write_str(
+                "host:port, IPv6 as [::1]:26502, with tls:// or tcp:// before it if you like",
+            ),
             Self::Duration { min, max } => {
                 let (min, max) = (parse::show_duration(min), parse::show_duration(max));
                 write!(
@@ -197,6 +214,12 @@ impl fmt::Display for Kind {
             Self::Int { min, max } => write!(f, "a whole number from {min} to {max}"),
             Self::MemberId => f.write_str("1 to 64 printable ASCII characters without spaces"),
             Self::Name => write!(f, "a name of 1 to {NAME_LEN_MAX} bytes"),
+            Self::Rule(RuleKind::CommonName) => {
+                f.write_str(r"a regular expression for the whole common name, as node-\d+\.zeebe")
+            }
+            Self::Rule(RuleKind::Dns) => f.write_str("a DNS name"),
+            Self::Rule(RuleKind::Ip) => f.write_str("an IP address"),
+            Self::Rule(RuleKind::Uri) => f.write_str("a URI, as spiffe://trust.domain/path"),
             Self::Path => f.write_str("a path, relative to the working directory or absolute"),
             Self::Size { min, max } => {
                 let (min, max) = (parse::show_size(min), parse::show_size(max));

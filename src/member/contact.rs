@@ -35,7 +35,7 @@ pub enum ContactPointError {
         port: String,
     },
     /// A URL instead of host and port.
-    #[error("{scheme}:// means nothing in this version; write host:port alone")]
+    #[error("{scheme}:// is no scheme of a contact point; write host:port alone")]
     Scheme {
         /// The scheme as written.
         scheme: String,
@@ -171,7 +171,7 @@ mod tests {
             ("bro ker:26502", "character ' '"),
             ("a:b:1", "not an IPv6 address"),
             ("[broker]:1", "not an IPv6 address"),
-            ("tls://broker-0:26502", "tls:// means nothing"),
+            ("tls://broker-0:26502", "tls:// is no scheme"),
         ] {
             let error = text.parse::<ContactPoint>().unwrap_err().to_string();
             assert!(error.contains(expected), "{text:?}: {error}");

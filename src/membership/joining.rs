@@ -157,7 +157,7 @@ impl Membership {
             generation,
             serial: 0,
             gossip_key: gossip.public(),
-            advertised: self.options.local.advertised.to_string(),
+            advertised: self.options.local.advertised_text(),
             leaf,
         };
         self.joining.gossip = Some(gossip);

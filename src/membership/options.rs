@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::admission::DialBack;
-use crate::member::{MemberId, Role};
+use crate::member::{ContactPoint, MemberId, Role};
 use crate::swim::Params;
 
 /// What a node says of itself, and what it demands of others.
@@ -37,6 +37,23 @@ pub struct LocalMember {
     pub role: Role,
     /// Where others reach it: TCP, and UDP under the same number.
     pub advertised: SocketAddr,
+    /// The name of that address, where others know it by one: what certificates are held against where host names are
+    /// verified.
+    pub host: Option<String>,
     /// Whether it has a datagram socket.
     pub udp: bool,
+}
+
+impl LocalMember {
+    /// `host:port` as its introduction advertises it, by name where it has one.
+    pub(super) fn advertised_text(&self) -> String {
+        match &self.host {
+            Some(host) => ContactPoint {
+                host: host.clone(),
+                port: self.advertised.port(),
+            }
+            .to_string(),
+            None => self.advertised.to_string(),
+        }
+    }
 }

@@ -31,6 +31,7 @@ fn node(certificate: Option<[u8; 32]>) -> Membership {
             id: MemberId::new("1").unwrap(),
             role: Role::Broker,
             advertised: addr(1),
+            host: None,
             udp: true,
         },
         cluster: "blue".to_owned(),

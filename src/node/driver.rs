@@ -30,7 +30,7 @@ use super::handle::Shared;
 use super::log::{self, Chain};
 use super::work::{self, Dialling, Outcome};
 use crate::admission::{LinkChange, LinkId, Opened};
-use crate::membership::{Event, Membership, Output};
+use crate::membership::{ContactPoint, Event, Membership, Output};
 use crate::time::Timestamp;
 use crate::transport::LINGER;
 use crate::transport::door::Secured;
@@ -106,6 +106,8 @@ pub(super) struct Driver {
     accepting: AbortHandle,
     links: BTreeMap<LinkId, Link>,
     dials: BTreeMap<LinkId, Dial>,
+    /// What the contact points resolved to last.
+    names: BTreeMap<ContactPoint, Vec<SocketAddr>>,
     accepted: u64,
     overflowed: Vec<LinkId>,
     wakeup: Option<Timestamp>,
@@ -165,6 +167,7 @@ impl Driver {
             has_handles: true,
             links: BTreeMap::new(),
             dials: BTreeMap::new(),
+            names: BTreeMap::new(),
             accepted: 0,
             overflowed: Vec::new(),
             wakeup: None,
@@ -306,6 +309,7 @@ impl Driver {
                 self.feed(|core, now| core.handle_refused(now, peer, error.code));
             }
             Outcome::Resolved(contact, addrs) => {
+                self.names.insert(contact.clone(), addrs.clone());
                 self.feed(|core, now| core.handle_resolved(now, &contact, &addrs));
             }
             Outcome::Signed(introduction) => {
@@ -336,6 +340,13 @@ impl Driver {
             channel,
         };
         self.feed(|core, now| core.handle_link(now, id, LinkChange::Opened(opened)));
+    }
+
+    /// The hosts of the contact points that led to an address; none for one that members have told of.
+    fn names_of(&self, addr: SocketAddr) -> Vec<String> {
+        let leads = |addrs: &Vec<SocketAddr>| addrs.contains(&addr);
+        let contacts = self.names.iter().filter(|(_, addrs)| leads(addrs));
+        contacts.map(|(contact, _)| contact.host.clone()).collect()
     }
 
     /// Closes a link, unless the core has done so itself, and tells the core why.
@@ -402,7 +413,8 @@ impl Driver {
             }
             Output::Event(event) => self.tell(event),
             Output::Open { link, addr } => {
-                let task = work::dial(link, addr, self.dialling.clone(), self.report.clone());
+                let target = (addr, self.names_of(addr));
+                let task = work::dial(link, target, self.dialling.clone(), self.report.clone());
                 let task = self.tasks.spawn(task);
                 self.dials.insert(link, Dial { addr, task });
             }

@@ -7,7 +7,7 @@ use crate::admission::DialBack;
 use crate::config::{self, Config};
 use crate::swim::Params;
 use crate::transport::tcp::SocketOptions;
-use crate::trust::{ClientAuth, SystemRoots, TrustOptions};
+use crate::trust::{SystemRoots, TrustOptions};
 
 impl From<&Config> for NodeConfig {
     fn from(config: &Config) -> Self {
@@ -42,7 +42,8 @@ impl From<&Config> for NodeConfig {
                 receive_buffer: network.socket_receive_buffer.map(bytes),
             },
             membership: params(membership),
-            security: tls.map(|tls| NodeSecurity::Files(trust_options(tls, contact_hosts()))),
+            security: tls
+                .map(|tls| NodeSecurity::Files(Box::new(trust_options(tls, contact_hosts())))),
             handshake_timeout: security.handshake_timeout,
             dial_back: security.dial_back.map(|chosen| match chosen {
                 config::DialBack::Any => DialBack::Any,
@@ -64,7 +65,8 @@ fn trust_options(tls: &config::Tls, contact_hosts: Vec<String>) -> TrustOptions 
             config::SystemRoots::True => SystemRoots::On,
         },
         contact_hosts,
-        client_auth: ClientAuth::None,
+        client_auth: tls.client_auth,
+        identity: tls.identity.clone(),
     }
 }
 

@@ -321,6 +321,7 @@ mod tests {
                 id: MemberId::new("1").unwrap(),
                 role: Role::Broker,
                 advertised: "127.0.0.1:1".parse().unwrap(),
+                host: None,
                 udp: true,
             },
             cluster: "test".to_owned(),

@@ -66,7 +66,7 @@ pub struct NodeConfig {
 #[derive(Clone, Debug)]
 pub enum NodeSecurity {
     /// Files, read at start.
-    Files(TrustOptions),
+    Files(Box<TrustOptions>),
     /// Already loaded, from a secret manager say: [`Trust::from_pem`].
     Loaded(Trust),
 }
@@ -132,6 +132,9 @@ impl NodeConfig {
                 id: self.id,
                 role: self.role,
                 advertised,
+                host: self
+                    .advertised_host
+                    .filter(|host| host.parse::<IpAddr>().is_err()),
                 udp: self.udp,
             },
             cluster: self.cluster,
@@ -270,7 +273,7 @@ impl NodeBuilder {
 
     /// TLS on all connections, with certificates from files.
     pub fn tls(mut self, files: TrustOptions) -> Self {
-        self.config.security = Some(NodeSecurity::Files(files));
+        self.config.security = Some(NodeSecurity::Files(Box::new(files)));
         self
     }
 

@@ -3,7 +3,6 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use rustls::pki_types::CertificateDer;
 use tokio::sync::mpsc;
 use tokio::task::{JoinSet, spawn_blocking};
 
@@ -12,9 +11,9 @@ use super::clock::wall_clock;
 use super::log::Chain;
 use crate::admission::{LinkId, VerificationId};
 use crate::membership::ContactPoint;
-use crate::transport::door::{self, Secured};
+use crate::transport::door::{self, Secured, Target};
 use crate::transport::tcp::{Listener, Place, SocketOptions};
-use crate::transport::{LinkError, Security, tls};
+use crate::transport::{LinkError, Security, introduction};
 use crate::trust::{Signature, Trust, VerifiedIntroduction};
 use crate::wire::hello::Introduction;
 use crate::wire::refusal::Code;
@@ -85,10 +84,10 @@ pub(super) struct Dialling {
     pub(super) deadline: Duration,
 }
 
-/// Dials once.
+/// Dials once. `hosts` are the names that led to the address.
 pub(super) async fn dial(
     link: LinkId,
-    addr: SocketAddr,
+    (addr, hosts): (SocketAddr, Vec<String>),
     how: Dialling,
     report: mpsc::Sender<Outcome>,
 ) {
@@ -98,7 +97,12 @@ pub(super) async fn dial(
         security,
         deadline,
     } = how;
-    let result = door::dial(addr, source, &options, &security, deadline).await;
+    let target = Target {
+        addr,
+        hosts,
+        source,
+    };
+    let result = door::dial(target, &options, &security, deadline).await;
     let _ = report.send(Outcome::Dialled(link, result)).await;
 }
 
@@ -145,27 +149,11 @@ pub(super) async fn verify(
     report: mpsc::Sender<Outcome>,
 ) {
     let verified = spawn_blocking(move || {
-        let Introduction {
-            fields,
-            chain,
-            scheme,
-            signature,
-        } = &introduction;
-        let chain: Vec<_> = chain
-            .iter()
-            .map(|one| CertificateDer::from(one.as_slice()))
-            .collect();
-        let signature = Signature {
-            scheme: *scheme,
-            bytes: signature.clone(),
-        };
-        match trust.verify_introduction(fields, &chain, &signature, wall_clock()) {
-            Ok(verified) => Ok(verified),
-            Err(error) => {
-                tracing::warn!(error = %Chain(&error), "an introduction is refused");
-                Err(tls::certificate_code(&error))
-            }
-        }
+        let verified = introduction::verify(&trust, &introduction, wall_clock());
+        verified.map_err(|rejected| {
+            tracing::warn!(error = %Chain(&rejected), "an introduction is refused");
+            rejected.code
+        })
     });
     if let Ok(verified) = verified.await {
         let _ = report.send(Outcome::Verified(id, verified)).await;

@@ -61,6 +61,7 @@ pub fn plain_options(number: u32) -> Options {
             id: MemberId::new(&number.to_string()).expect("digits"),
             role: Role::Broker,
             advertised: SocketAddr::from(([10, b, c, d], 26_502)),
+            host: None,
             udp: true,
         },
         cluster: "zeebe-cluster".to_owned(),

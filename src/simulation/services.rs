@@ -9,8 +9,8 @@ use crate::admission::VerificationId;
 use crate::membership::ContactPoint;
 use crate::sabotage::Sabotage;
 use crate::time::Timestamp;
-use crate::transport::tls::certificate_code;
-use crate::trust::{Signature, Trust};
+use crate::transport::introduction;
+use crate::trust::Trust;
 use crate::wire::hello::Introduction;
 
 impl Network {
@@ -51,27 +51,12 @@ impl Network {
     }
 
     pub(super) fn verify(&mut self, node: NodeId, id: VerificationId, introduction: &Introduction) {
-        let chain: Vec<_> = introduction
-            .chain
-            .iter()
-            .map(|der| der.as_slice().into())
-            .collect();
-        let signature = Signature {
-            scheme: introduction.scheme,
-            bytes: introduction.signature.clone(),
-        };
-        let verified = self.trust(node).verify_introduction(
-            &introduction.fields,
-            &chain,
-            &signature,
-            self.trusted_now(node),
-        );
+        let now = self.trusted_now(node);
+        let verified = introduction::verify(self.trust(node), introduction, now);
         let input = Input::Verified {
             life: self.nodes[node.index()].lives,
             id,
-            outcome: verified
-                .map(Box::new)
-                .map_err(|error| certificate_code(&error)),
+            outcome: verified.map(Box::new).map_err(|rejected| rejected.code),
         };
         self.later(node, input);
     }

@@ -25,7 +25,7 @@ pub struct Secured {
     pub channel: Channel,
     /// Whose certificate TLS has seen at the other end: that of whoever was dialled, always; that of whoever dials, where
     /// it was asked for and shown.
-    pub peer: Option<Box<VerifiedPeer>>,
+    pub peer: Option<VerifiedPeer>,
 }
 
 /// The bytes of a secured connection: a [`TcpStream`], or TLS over one.
@@ -71,25 +71,53 @@ pub async fn answer(
     }
 }
 
-/// Dials `addr` and secures the connection. Connecting and the handshake have `deadline` each.
+/// Where to dial, and how.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The address.
+    pub addr: SocketAddr,
+    /// The names that led to it; see [`Trust::dialling`](crate::trust::Trust::dialling).
+    pub hosts: Vec<String>,
+    /// The address to dial from, or a wildcard.
+    pub source: IpAddr,
+}
+
+impl From<SocketAddr> for Target {
+    /// Known by its address alone, dialled from any of ours.
+    fn from(addr: SocketAddr) -> Self {
+        Self {
+            addr,
+            hosts: Vec::new(),
+            source: IpAddr::from([0, 0, 0, 0]),
+        }
+    }
+}
+
+/// Dials a target and secures the connection. Connecting and the handshake have `deadline` each.
 ///
 /// # Errors
 ///
 /// [`LinkError`]: [`Code::Unreachable`] if nothing answers, else what became of the handshake.
 pub async fn dial(
-    addr: SocketAddr,
-    source: IpAddr,
+    target: Target,
     options: &SocketOptions,
     security: &Security,
     deadline: Duration,
 ) -> Result<Secured, LinkError> {
+    let Target {
+        addr,
+        hosts,
+        source,
+    } = target;
     let stream = timeout(deadline, tcp::connect(addr, source, options))
         .await
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
         .map_err(unreachable)?;
     match security {
         Security::Plain => Ok(Secured::plain(stream)),
-        Security::Tls(trust) => within(deadline, tls::connect(stream, addr.ip(), trust)).await,
+        Security::Tls(trust) => {
+            within(deadline, tls::connect(stream, addr.ip(), &hosts, trust)).await
+        }
     }
 }
 

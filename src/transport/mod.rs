@@ -6,6 +6,7 @@
 //! | [`udp`] | the datagram socket, whose errors never stop anybody |
 //! | [`sniff`] | the first byte of an accepted connection, and the two fixed refusals |
 //! | [`tls`] | the two TLS handshakes, and which [`Code`] an error of theirs is |
+//! | [`introduction`] | what trust says of an introduction, as a code |
 //! | [`door`] | a raw connection becomes a secured one, or is refused, within a deadline |
 //! | [`link`] | frames in and out of one secured connection |
 //!
@@ -18,6 +19,7 @@
 //! (P1): a node with TLS never acts on a plaintext byte nor answers one beyond the fixed refusal, and the other way round.
 
 pub mod door;
+pub mod introduction;
 pub mod link;
 pub mod sniff;
 pub mod tcp;

@@ -48,14 +48,19 @@ pub async fn accept(stream: TcpStream, trust: &Trust) -> Result<Secured, LinkErr
     }
 }
 
-/// The dialer's side of the handshake. `peer` is the address dialled; no server name goes out for an address. Cancelled,
-/// it drops the connection.
+/// The dialer's side of the handshake. `peer` is the address dialled, `hosts` the names that led to it; no server name goes
+/// out for an address. Cancelled, it drops the connection.
 ///
 /// # Errors
 ///
 /// [`LinkError`], once the peer had the time to read why.
-pub async fn connect(stream: TcpStream, peer: IpAddr, trust: &Trust) -> Result<Secured, LinkError> {
-    let (config, verdict) = trust.dialling();
+pub async fn connect(
+    stream: TcpStream,
+    peer: IpAddr,
+    hosts: &[String],
+    trust: &Trust,
+) -> Result<Secured, LinkError> {
+    let (config, verdict) = trust.dialling(hosts);
     let name = ServerName::IpAddress(peer.into());
     let connected = TlsConnector::from(config)
         .connect(name, stream)
@@ -74,7 +79,8 @@ pub const fn certificate_code(error: &VerifyError) -> Code {
         VerifyError::BadSignature { .. } | VerifyError::BadStatement { .. } => Code::BadSignature,
         VerifyError::Expired { .. } => Code::CertificateExpired,
         VerifyError::NameConstraint { .. } => Code::NameConstraint,
-        VerifyError::NameMismatch { .. } => Code::NameMismatch,
+        VerifyError::HostMismatch { .. } | VerifyError::NameMismatch { .. } => Code::NameMismatch,
+        VerifyError::IdentityMismatch { .. } => Code::IdentityMismatch,
         VerifyError::NoCertificate => Code::CertificateRequired,
         VerifyError::NotACa { .. } => Code::NotACa,
         VerifyError::NotForHandshake { .. } | VerifyError::WrongUsage { .. } => Code::WrongUsage,
@@ -103,7 +109,7 @@ async fn finish(stream: TlsStream<TcpStream>, verdict: &Verdict) -> Result<Secur
         TlsStream::Server(stream) => channel(stream.get_ref().1),
     }?;
     let peer = match (verdict.get(), &stream) {
-        (Some(Ok(peer)), _) => Some(Box::new(peer)),
+        (Some(Ok(peer)), _) => Some(peer),
         (None, TlsStream::Server(_)) => None,
         (Some(Err(error)), _) => return Err(refuse(stream, error).await),
         (None, TlsStream::Client(_)) => {

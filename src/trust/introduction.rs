@@ -18,6 +18,7 @@ use thiserror::Error;
 
 use super::certificate::sha256;
 use super::credentials::Credentials;
+use super::identity::Claim;
 use super::signature::{STATEMENT_SCHEMES, verify_statement};
 use super::truststore::Truststore;
 use super::verified_peer::VerifiedPeer;
@@ -44,6 +45,7 @@ pub struct SignError(#[source] Option<rustls::Error>);
 pub struct VerifiedIntroduction {
     fields_sha256: [u8; 32],
     peer: VerifiedPeer,
+    is_id_bound: bool,
 }
 
 impl VerifiedIntroduction {
@@ -57,6 +59,12 @@ impl VerifiedIntroduction {
     #[must_use]
     pub fn covers(&self, fields: &[u8]) -> bool {
         sha256(fields) == self.fields_sha256
+    }
+
+    /// Whether an identity rule with `{memberId}` vouches that the certificate may stand for the id it was claimed with.
+    #[must_use]
+    pub const fn is_id_bound(&self) -> bool {
+        self.is_id_bound
     }
 
     /// What was verified of the certificates.
@@ -83,20 +91,23 @@ pub(super) fn sign(credentials: &Credentials, fields: &[u8]) -> Result<Signature
 /// Verifies the certificates in the server's role, then the signature with the key of the first.
 pub(super) fn verify_signed(
     truststore: &Truststore,
-    fields: &[u8],
+    (fields, signature): (&[u8], &Signature),
     chain: &[CertificateDer<'_>],
-    signature: &Signature,
+    claim: &Claim<'_>,
     now: Timestamp,
 ) -> Result<VerifiedIntroduction, VerifyError> {
-    let Verified { leaf, peer } = verify(truststore, chain, PeerRole::Server, now)?;
+    let Verified { leaf, peer } = verify(truststore, chain, PeerRole::Server, claim, now)?;
     let scheme = SignatureScheme::from(signature.scheme);
     if !verify_statement(leaf.spki(), scheme, &statement(fields), &signature.bytes) {
         return Err(VerifyError::BadStatement {
             subject: leaf.subject().to_string(),
         });
     }
+    let rules = truststore.identity();
+    let is_bound = |id| rules.bind(peer.names(), id);
     Ok(VerifiedIntroduction {
         fields_sha256: sha256(fields),
+        is_id_bound: claim.member_id.is_some_and(is_bound),
         peer,
     })
 }

@@ -10,6 +10,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::certificate::{Certificate, CertificateError};
+use super::identity::{RuleError, RuleKind};
 use super::pem::{self, Block, PemError};
 use super::verify_error::VerifyError;
 
@@ -29,6 +30,8 @@ pub struct LoadError {
 pub enum Material {
     /// The node's certificate, followed by its chain.
     CertificateChain,
+    /// A rule for whom a peer's certificate may stand for.
+    PeerIdentity(RuleKind),
     /// The key that belongs to that certificate.
     PrivateKey,
     /// The machine's root certificates.
@@ -62,6 +65,14 @@ pub enum LoadProblem {
     /// The file is not PEM.
     #[error(transparent)]
     BadPem(#[from] PemError),
+    /// An identity rule that cannot be used.
+    #[error("`{rule}` cannot be used: {cause}")]
+    BadRule {
+        /// The rule.
+        rule: String,
+        /// What is wrong with it.
+        cause: RuleError,
+    },
     /// The private key is encrypted, and there is no passphrase.
     #[error(
         "it is encrypted ({form}), and no passphrase is known: \
@@ -107,10 +118,11 @@ pub enum LoadProblem {
         /// What the platform said.
         detail: String,
     },
-    /// System roots would admit strangers: there is no contact point whose name could be asked for.
+    /// System roots would admit strangers: there is no identity rule, and no contact point whose name could be asked for.
     #[error(
-        "system roots vouch for strangers, so they admit only peers that carry the host of a contact point, and there is \
-         no contact point that a certificate could name: set initialContactPoints, or list the cluster's authority in the chain file instead"
+        "system roots vouch for strangers, so they admit only peers that an identity rule matches, or that carry the host of a \
+         contact point, and there is neither a rule nor a contact point that a certificate could name: set peerIdentity or \
+         initialContactPoints, or list the cluster's authority in the chain file instead"
     )]
     SystemRootsWithoutContactPoints,
     /// The file is there, but cannot be read.
@@ -172,6 +184,7 @@ impl Material {
     pub const fn setting(self) -> &'static str {
         match self {
             Self::CertificateChain => "certificateChainPath",
+            Self::PeerIdentity(kind) => kind.setting(),
             Self::PrivateKey => "privateKeyPath",
             Self::SystemRoots => "systemRoots",
             Self::TrustedCertificates => "trustedCertificatesPath",
@@ -183,6 +196,7 @@ impl fmt::Display for Material {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::CertificateChain => "certificate chain",
+            Self::PeerIdentity(_) => "identity rule",
             Self::PrivateKey => "private key",
             Self::SystemRoots => "system roots",
             Self::TrustedCertificates => "trusted certificates",
@@ -198,6 +212,7 @@ impl LoadProblem {
             Self::AmbiguousKey { .. } => "ambiguous-key",
             Self::BadCertificate { .. } => "bad-certificate",
             Self::BadPem(_) => "bad-pem",
+            Self::BadRule { .. } => "bad-rule",
             Self::EncryptedKey { .. } => "encrypted-key",
             Self::KeyMismatch { .. } => "key-mismatch",
             Self::MissingFile => "missing-file",

@@ -22,9 +22,11 @@ mod dev;
 mod fingerprint;
 #[cfg(test)]
 mod forge;
+mod identity;
 mod introduction;
 mod key;
 mod load;
+mod names;
 mod pem;
 mod signature;
 mod system_roots;
@@ -49,6 +51,7 @@ pub use certificate::CertificateError;
 #[cfg(feature = "daemon")]
 pub use dev::{DevCertificates, DevError, DevNode};
 pub use fingerprint::Fingerprint;
+pub use identity::{Claim, HostnameVerification, IdentityOptions, RuleError, RuleKind};
 pub use introduction::{SignError, Signature, VerifiedIntroduction};
 pub use load::{LoadError, LoadProblem, Material};
 pub use pem::PemError;
@@ -61,6 +64,7 @@ pub use verify_error::{NotACa, PeerRole, VerifyError};
 pub use warning::TrustWarning;
 
 use credentials::Credentials;
+use identity::IdentityRules;
 use load::Input;
 use system_roots::Decision;
 use tls::{ClientVerifier, PeerVerifier};
@@ -80,8 +84,11 @@ pub struct TrustOptions {
     pub trusted_certificates: Option<PathBuf>,
     /// Whether the machine's root certificates are trust anchors too.
     pub system_roots: SystemRoots,
-    /// The hosts of the configured contact points, without ports: the only names for which a system root's word counts.
+    /// The hosts of the configured contact points, without ports: the only names for which a system root's word counts
+    /// where there is no rule in `identity`.
     pub contact_hosts: Vec<String>,
+    /// Whom a peer's certificate may stand for.
+    pub identity: IdentityOptions,
     /// Whether the dialing end shows a certificate in TLS as well.
     pub client_auth: ClientAuth,
 }
@@ -100,7 +107,7 @@ pub enum ClientAuth {
 }
 
 /// The same as [`TrustOptions`], as bytes: from a secret manager, say.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct TrustPem<'a> {
     /// See [`TrustOptions::certificate_chain`].
     pub certificate_chain: &'a [u8],
@@ -108,6 +115,8 @@ pub struct TrustPem<'a> {
     pub private_key: &'a [u8],
     /// See [`TrustOptions::trusted_certificates`].
     pub trusted_certificates: Option<&'a [u8]>,
+    /// See [`TrustOptions::identity`].
+    pub identity: IdentityOptions,
     /// See [`TrustOptions::client_auth`].
     pub client_auth: ClientAuth,
 }
@@ -165,6 +174,7 @@ impl Trust {
         };
         let options = TrustOptions {
             system_roots: SystemRoots::Off,
+            identity: pem.identity.clone(),
             client_auth: pem.client_auth,
             ..TrustOptions::default()
         };
@@ -176,8 +186,16 @@ impl Trust {
         options: &TrustOptions,
         now: Timestamp,
     ) -> Result<(Self, Vec<TrustWarning>), LoadError> {
+        let identity = IdentityRules::new(&options.identity).map_err(|(kind, rule, cause)| {
+            let problem = LoadProblem::BadRule { rule, cause };
+            LoadError::new(Material::PeerIdentity(kind), problem)
+        })?;
         let chain = inputs.chain.certificates()?;
         let credentials = Credentials::new((&chain, &inputs.chain), &inputs.key, now)?;
+        if options.client_auth != ClientAuth::None {
+            let cause = verify::check_end_entity(credentials.leaf(), PeerRole::Client, now);
+            cause.map_err(|cause| inputs.chain.error(LoadProblem::Unusable(cause)))?;
+        }
         let trusted = inputs
             .trusted
             .as_ref()
@@ -189,9 +207,11 @@ impl Trust {
             chain: &chain,
             has_trusted_certificates: trusted.is_some(),
             contact_hosts: &options.contact_hosts,
+            has_identity_rules: !identity.is_empty(),
         }
         .load(&mut warnings)?;
-        let mut truststore = Truststore::new(roots.contact_hosts);
+        warnings.extend(warning::of_rules(&identity));
+        let mut truststore = Truststore::new(identity, roots.contact_hosts);
         truststore.add(chain, AnchorOrigin::ChainFile);
         truststore.add(
             trusted.unwrap_or_default(),
@@ -243,7 +263,7 @@ impl Trust {
     /// certificate that is refused.
     #[must_use]
     pub fn accepting(&self) -> (Arc<ServerConfig>, Verdict) {
-        let (verifier, verdict) = self.verifier();
+        let (verifier, verdict) = self.verifier(&[]);
         let client_verifier = match self.shared.client_auth {
             ClientAuth::None => None,
             asked => Some(ClientVerifier {
@@ -256,25 +276,27 @@ impl Trust {
     }
 
     /// TLS 1.3 for one connection dialled: judges the server, and presents [`Trust::chain`] if it is asked to. Any server
-    /// name will do: it is neither sent nor checked. Look at the verdict as soon as the handshake is complete: it does not
-    /// fail for a certificate that is refused.
+    /// name will do: it is neither sent nor checked. `hosts` are the names that led to the address, of which the
+    /// certificate must have one where host names are verified; none: the server's introduction tells its host. Look at
+    /// the verdict as soon as the handshake is complete: it does not fail for a certificate that is refused.
     #[must_use]
-    pub fn dialling(&self) -> (Arc<ClientConfig>, Verdict) {
-        let (verifier, verdict) = self.verifier();
+    pub fn dialling(&self, hosts: &[String]) -> (Arc<ClientConfig>, Verdict) {
+        let (verifier, verdict) = self.verifier(hosts);
         let config = tls::client_config(&self.shared.credentials, verifier);
         (Arc::new(config), verdict)
     }
 
-    fn verifier(&self) -> (PeerVerifier, Verdict) {
+    fn verifier(&self, hosts: &[String]) -> (PeerVerifier, Verdict) {
         let verdict = Verdict::default();
         let verifier = PeerVerifier {
             truststore: Arc::clone(&self.shared.truststore),
+            hosts: hosts.to_owned(),
             verdict: verdict.clone(),
         };
         (verifier, verdict)
     }
 
-    /// Verifies the certificates a peer presented, its own first.
+    /// Verifies the certificates a peer presented, its own first, as far as can be told before it has introduced itself.
     ///
     /// # Errors
     ///
@@ -285,7 +307,9 @@ impl Trust {
         role: PeerRole,
         now: Timestamp,
     ) -> Result<VerifiedPeer, VerifyError> {
-        verify::verify(&self.shared.truststore, chain, role, now).map(|verified| verified.peer)
+        let claim = Claim::default();
+        let verified = verify::verify(&self.shared.truststore, chain, role, &claim, now);
+        verified.map(|verified| verified.peer)
     }
 
     /// Signs the encoded fields of an introduction with the certificate's key.
@@ -297,7 +321,8 @@ impl Trust {
         introduction::sign(&self.shared.credentials, fields)
     }
 
-    /// Verifies an introduction: its certificates as those of a server, then its signature.
+    /// Verifies an introduction: its certificates as those of a server that may stand for what the fields `claim`, then
+    /// its signature.
     ///
     /// # Errors
     ///
@@ -307,9 +332,11 @@ impl Trust {
         fields: &[u8],
         chain: &[CertificateDer<'_>],
         signature: &Signature,
+        claim: &Claim<'_>,
         now: Timestamp,
     ) -> Result<VerifiedIntroduction, VerifyError> {
-        introduction::verify_signed(&self.shared.truststore, fields, chain, signature, now)
+        let statement = (fields, signature);
+        introduction::verify_signed(&self.shared.truststore, statement, chain, claim, now)
     }
 }
 

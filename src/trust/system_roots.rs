@@ -1,8 +1,8 @@
 //! The machine's root certificates: whether they take part, and where they come from.
 //!
 //! A root of the public web vouches for strangers. So system roots take part only where the chain file says nothing about
-//! who is to be believed, or on request, and even then they admit only the hosts of our own contact points
-//! ([`super::verify`]).
+//! who is to be believed, or on request, and even then they admit only whom an identity rule matches or the hosts of our own
+//! contact points ([`super::verify`]).
 
 use std::path::PathBuf;
 
@@ -11,13 +11,14 @@ use rustls::pki_types::ServerName;
 use super::TrustWarning;
 use super::certificate::Certificate;
 use super::load::{Input, LoadError, LoadProblem, Material};
+use super::names::server_name;
 use super::truststore::is_self_signed;
 
 /// Whether the machine's root certificates are trust anchors.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum SystemRoots {
     /// Only where the chain file is a lone certificate that is not self-signed, no further trusted certificates are given,
-    /// and there are contact points: a file that lists nobody else would otherwise admit its own copy alone.
+    /// and there are identity rules or contact points: a file that lists nobody else would otherwise admit its own copy alone.
     #[default]
     Auto,
     /// Yes, but read from this PEM file instead of the machine's store.
@@ -34,6 +35,7 @@ pub(super) struct Decision<'a> {
     pub(super) chain: &'a [Certificate],
     pub(super) has_trusted_certificates: bool,
     pub(super) contact_hosts: &'a [String],
+    pub(super) has_identity_rules: bool,
 }
 
 /// System roots that take part, and the names they count for.
@@ -48,7 +50,7 @@ impl Decision<'_> {
     ///
     /// # Errors
     ///
-    /// [`LoadError`] if they are asked for and there are none, or there is no contact point to narrow them down.
+    /// [`LoadError`] if they are asked for and there are none, or there is no rule and no contact point to narrow them down.
     pub(super) fn load(&self, warnings: &mut Vec<TrustWarning>) -> Result<LoadedRoots, LoadError> {
         match self.option {
             SystemRoots::Off => return Ok(LoadedRoots::default()),
@@ -77,7 +79,7 @@ impl Decision<'_> {
             .iter()
             .filter_map(|host| server_name(host))
             .collect();
-        if contact_hosts.is_empty() {
+        if contact_hosts.is_empty() && !self.has_identity_rules {
             return Err(error(LoadProblem::SystemRootsWithoutContactPoints));
         }
         let certificates = match self.option {
@@ -119,13 +121,4 @@ fn of_this_machine() -> Result<Vec<Certificate>, LoadProblem> {
         return Err(LoadProblem::NoSystemRoots { detail });
     }
     Ok(certificates)
-}
-
-/// A host as certificates name it: a DNS name, or an IP address, with or without brackets. `None` for what no certificate
-/// can name.
-fn server_name(host: &str) -> Option<ServerName<'static>> {
-    let inner = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'));
-    ServerName::try_from(inner.unwrap_or(host).to_owned()).ok()
 }

@@ -9,6 +9,7 @@ use super::certificate::Certificate;
 use super::forge::*;
 use super::*;
 
+mod identity;
 mod introductions;
 mod loading;
 mod system_roots;
@@ -605,7 +606,7 @@ fn configurations_leave_nothing_that_could_skip_the_verifier() {
     );
     assert!(!server.session_storage.can_cache());
     assert_eq!(server.alpn_protocols, [ALPN]);
-    let client = trust.dialling().0;
+    let client = trust.dialling(&[]).0;
     assert_eq!(client.alpn_protocols, [ALPN]);
     assert!(!client.enable_early_data && !client.enable_sni);
     assert_eq!(

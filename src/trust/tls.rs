@@ -21,6 +21,7 @@ use rustls::{
 
 use super::certificate::Certificate;
 use super::credentials::Credentials;
+use super::identity::Claim;
 use super::signature::{algorithms, provider};
 use super::truststore::Truststore;
 use super::verdict::Verdict;
@@ -36,6 +37,8 @@ pub const ALPN: &[u8] = b"phalanx/1";
 #[derive(Debug)]
 pub(super) struct PeerVerifier {
     pub(super) truststore: Arc<Truststore>,
+    /// By which names the peer was found.
+    pub(super) hosts: Vec<String>,
     pub(super) verdict: Verdict,
 }
 
@@ -51,7 +54,11 @@ impl PeerVerifier {
         let chain: Vec<CertificateDer<'_>> =
             [end_entity].into_iter().chain(others).cloned().collect();
         let now = Timestamp::from_secs(now.as_secs());
-        let verified = verify(&self.truststore, &chain, role, now);
+        let claim = Claim {
+            member_id: None,
+            hosts: &self.hosts,
+        };
+        let verified = verify(&self.truststore, &chain, role, &claim, now);
         self.verdict.set(verified.map(|verified| verified.peer));
     }
 }

@@ -9,6 +9,7 @@ use std::fmt;
 use rustls::pki_types::{CertificateDer, ServerName};
 
 use super::certificate::{Certificate, Name, Version};
+use super::identity::IdentityRules;
 use super::signature;
 use super::verify_error::NotACa;
 
@@ -16,7 +17,9 @@ use super::verify_error::NotACa;
 #[derive(Debug, Default)]
 pub(super) struct Truststore {
     anchors: Vec<Anchor>,
-    /// Hosts of our contact points: the only names for which a system root's word counts.
+    /// Whom a certificate may stand for.
+    identity: IdentityRules,
+    /// Hosts of our contact points: the only names for which a system root's word counts without a rule.
     contact_hosts: Vec<ServerName<'static>>,
 }
 
@@ -51,10 +54,14 @@ impl fmt::Display for AnchorOrigin {
 }
 
 impl Truststore {
-    /// A truststore whose system roots, if any are added, vouch for these hosts alone.
-    pub(super) const fn new(contact_hosts: Vec<ServerName<'static>>) -> Self {
+    /// A truststore whose system roots, if any are added, vouch for these hosts alone, unless there is a rule.
+    pub(super) const fn new(
+        identity: IdentityRules,
+        contact_hosts: Vec<ServerName<'static>>,
+    ) -> Self {
         Self {
             anchors: Vec::new(),
+            identity,
             contact_hosts,
         }
     }
@@ -69,6 +76,10 @@ impl Truststore {
             .into_iter()
             .map(|certificate| Anchor::new(certificate, origin));
         self.anchors.extend(anchors);
+    }
+
+    pub(super) const fn identity(&self) -> &IdentityRules {
+        &self.identity
     }
 
     pub(super) fn anchors(&self) -> &[Anchor] {

@@ -1,16 +1,23 @@
 //! [`VerifiedPeer`]: the proof that a peer's certificates passed, and what is known of them.
 
+use std::sync::Arc;
+
 use super::certificate::Certificate;
 use super::fingerprint::Fingerprint;
+use super::names::Names;
 use super::truststore::{Anchor, AnchorOrigin};
 use crate::time::Timestamp;
 
-/// Proof that a peer's certificates were verified here, at a certain time, in a certain role.
+/// Proof that a peer's certificates were verified here, at a certain time, in a certain role; cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VerifiedPeer {
+pub struct VerifiedPeer(Arc<Facts>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Facts {
     leaf: Fingerprint,
     key: Fingerprint,
     subject: String,
+    names: Names,
     not_after: Timestamp,
     path_not_after: Timestamp,
     anchor: MatchedAnchor,
@@ -36,10 +43,11 @@ impl VerifiedPeer {
             .iter()
             .copied()
             .chain([leaf, anchor.certificate()]);
-        Self {
+        Self(Arc::new(Facts {
             leaf: Fingerprint::of(leaf.der()),
             key: Fingerprint::of(leaf.spki()),
             subject: leaf.subject().to_string(),
+            names: Names::of(leaf.der()),
             not_after: leaf.validity().not_after,
             path_not_after: path
                 .map(|certificate| certificate.validity().not_after)
@@ -51,43 +59,47 @@ impl VerifiedPeer {
                 fingerprint: Fingerprint::of(anchor.certificate().der()),
                 is_peer_itself: anchor.certificate().der() == leaf.der(),
             },
-        }
+        }))
     }
 
     /// SHA-256 of the peer's certificate.
     #[must_use]
-    pub const fn leaf_sha256(&self) -> &Fingerprint {
-        &self.leaf
+    pub fn leaf_sha256(&self) -> &Fingerprint {
+        &self.0.leaf
     }
 
     /// SHA-256 of the peer's public key (its SubjectPublicKeyInfo): what a member id is pinned to. It survives a renewal
     /// that keeps the key.
     #[must_use]
-    pub const fn key_sha256(&self) -> &Fingerprint {
-        &self.key
+    pub fn key_sha256(&self) -> &Fingerprint {
+        &self.0.key
     }
 
     /// The subject of the peer's certificate, escaped and bounded, for people only: it identifies nobody.
     #[must_use]
     pub fn subject(&self) -> &str {
-        &self.subject
+        &self.0.subject
+    }
+
+    pub(super) fn names(&self) -> &Names {
+        &self.0.names
     }
 
     /// The last moment of the peer's certificate.
     #[must_use]
-    pub const fn not_after(&self) -> Timestamp {
-        self.not_after
+    pub fn not_after(&self) -> Timestamp {
+        self.0.not_after
     }
 
     /// The last moment of the whole path: of the peer's certificate, the authorities between, and the anchor.
     #[must_use]
-    pub const fn path_not_after(&self) -> Timestamp {
-        self.path_not_after
+    pub fn path_not_after(&self) -> Timestamp {
+        self.0.path_not_after
     }
 
     /// The trust anchor that the path ended in.
     #[must_use]
-    pub const fn anchor(&self) -> &MatchedAnchor {
-        &self.anchor
+    pub fn anchor(&self) -> &MatchedAnchor {
+        &self.0.anchor
     }
 }

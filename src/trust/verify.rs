@@ -13,6 +13,7 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 
 use super::certificate::{Certificate, Version};
+use super::identity::Claim;
 use super::signature::{self, SignatureFault};
 use super::truststore::{Anchor, AnchorOrigin, Truststore, v3_authority};
 use super::verified_peer::VerifiedPeer;
@@ -25,11 +26,13 @@ pub(super) struct Verified {
     pub(super) peer: VerifiedPeer,
 }
 
-/// Verifies what a peer presented, its own certificate first, the others in any order.
+/// Verifies what a peer presented, its own certificate first, the others in any order: that a path leads to an anchor, and
+/// that the certificate may stand for what the peer claims to be.
 pub(super) fn verify(
     truststore: &Truststore,
     chain: &[CertificateDer<'_>],
     role: PeerRole,
+    claim: &Claim<'_>,
     now: Timestamp,
 ) -> Result<Verified, VerifyError> {
     let (first, others) = chain.split_first().ok_or(VerifyError::NoCertificate)?;
@@ -58,6 +61,8 @@ pub(super) fn verify(
     match search.run() {
         Some(anchor) => {
             let peer = VerifiedPeer::new(&leaf, &search.path, anchor);
+            let rules = truststore.identity();
+            rules.judge(peer.subject(), peer.names(), claim)?;
             Ok(Verified { peer, leaf })
         }
         None => Err(search.into_failure()),
@@ -317,9 +322,11 @@ impl<'a> Search<'a> {
         .is_ok()
     }
 
-    /// A system root vouches for strangers too, so its word counts only for the names of our contact points.
+    /// A system root vouches for strangers too. So its word counts only where an identity rule narrows it, which is judged
+    /// once the path is found, or for the names of our contact points.
     fn system_root_rule(&self, anchor: &Anchor) -> Result<(), VerifyError> {
         if anchor.origin() != AnchorOrigin::SystemRoots
+            || !self.truststore.identity().is_empty()
             || self.truststore.names_contact_point(self.leaf.der())
         {
             return Ok(());

@@ -77,6 +77,26 @@ pub enum VerifyError {
         /// Its last moment.
         not_after: Timestamp,
     },
+    /// The certificate names none of the hosts by which the peer is reached.
+    #[error("{subject} is reached as {hosts}, but its certificate names {names}")]
+    HostMismatch {
+        /// Whose certificate.
+        subject: String,
+        /// What the certificate names.
+        names: String,
+        /// What was expected.
+        hosts: String,
+    },
+    /// The certificate matches no identity rule.
+    #[error("{subject} matches no identity rule: it has {names}, and the rules ask for {rules}")]
+    IdentityMismatch {
+        /// Whose certificate.
+        subject: String,
+        /// What the certificate names.
+        names: String,
+        /// What the rules ask for.
+        rules: String,
+    },
     /// A name lies outside what an authority on the path may issue, or cannot be judged against it.
     #[error("the names of {subject} are not within the name constraints of {issuer}")]
     NameConstraint {
@@ -88,7 +108,7 @@ pub enum VerifyError {
     /// A path ends in a system root, and the certificate names none of our contact points.
     #[error(
         "{subject} is vouched for by the system root {root}, which admits only a certificate whose subjectAltName is \
-         the host of one of our contact points"
+         the host of one of our contact points, or one that an identity rule matches"
     )]
     NameMismatch {
         /// Whose certificate.
@@ -212,8 +232,9 @@ impl VerifyError {
             Self::BadCertificate { .. } => "bad-certificate",
             Self::BadSignature { .. } | Self::BadStatement { .. } => "bad-signature",
             Self::Expired { .. } => "expired",
+            Self::HostMismatch { .. } | Self::NameMismatch { .. } => "name-mismatch",
+            Self::IdentityMismatch { .. } => "identity",
             Self::NameConstraint { .. } => "name-constraint",
-            Self::NameMismatch { .. } => "name-mismatch",
             Self::NoCertificate => "no-certificate",
             Self::NotACa { .. } => "not-a-ca",
             Self::NotForHandshake { .. } => "not-for-handshake",

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use super::certificate::Certificate;
 use super::credentials::Credentials;
+use super::identity::IdentityRules;
 use super::truststore::{AnchorOrigin, Truststore};
 use crate::time::{Timestamp, Utc};
 
@@ -31,6 +32,20 @@ pub enum TrustWarning {
         /// Its last moment.
         not_after: Timestamp,
     },
+    /// Some identity rules bind a certificate to the member id, others do not.
+    #[error(
+        "some rules of peerIdentity have {{memberId}} and some do not, so a certificate that one of the others matches may \
+         stand for any member: add {{memberId}} to all of them"
+    )]
+    IdsBoundInPart,
+    /// A pattern with a dot that matches any character.
+    #[error(
+        "the pattern `{pattern}` in peerIdentity.commonName has a dot that matches any character: write \\. for a dot"
+    )]
+    LoosePattern {
+        /// The pattern.
+        pattern: String,
+    },
     /// The chain file names nobody to believe but the node itself, and the system roots cannot help.
     #[error(
         "the chain file holds the node's own certificate alone, so only peers with this very certificate are admitted \
@@ -42,12 +57,24 @@ pub enum TrustWarning {
     },
     /// System roots are trust anchors.
     #[error(
-        "{count} system roots take part in trust: they admit peers whose subjectAltName is the host of a contact point"
+        "{count} system roots take part in trust: they admit peers that an identity rule matches, or, without a rule, those \
+         whose subjectAltName is the host of a contact point"
     )]
     SystemRootsTakePart {
         /// How many.
         count: usize,
     },
+}
+
+/// The warnings about identity rules.
+pub(super) fn of_rules(rules: &IdentityRules) -> Vec<TrustWarning> {
+    let in_part = rules.bind_ids_in_part();
+    let loose = rules.loose_patterns();
+    let loose = loose.map(|pattern| TrustWarning::LoosePattern {
+        pattern: pattern.to_owned(),
+    });
+    let in_part = in_part.then_some(TrustWarning::IdsBoundInPart);
+    in_part.into_iter().chain(loose).collect()
 }
 
 /// The warnings about dates: own certificate first, then anchors.

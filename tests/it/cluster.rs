@@ -6,10 +6,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use phalanx::member::{MemberId, MemberState};
 use phalanx::swim::{Member, Params};
 use phalanx::time::Timestamp;
-use phalanx::trust::{Trust, TrustPem};
+use phalanx::trust::{ClientAuth, HostnameVerification, IdentityOptions, Trust, TrustPem};
 use phalanx::wire::refusal::Code;
 use phalanx::{Ended, Event, JoinError, Node, NodeBuilder, NodeEvent, StartError};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair,
+};
 
 /// Longer than any test takes; only a test that hangs meets it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -122,6 +124,94 @@ async fn a_stranger_to_the_authority_is_refused() {
         .await;
         assert_eq!(codes().collect::<Vec<_>>(), [Code::UnknownIssuer]);
     }
+}
+
+/// R53, JOIN rule 7: with `{memberId}` in a rule, a sound certificate of the cluster is no way to take another's id.
+#[tokio::test]
+async fn a_certificate_admits_only_the_member_it_names() {
+    let authority = Authority::new("ours");
+    let rules = || TrustPem {
+        identity: IdentityOptions {
+            common_name: vec!["node-{memberId}".to_owned()],
+            ..IdentityOptions::default()
+        },
+        ..TrustPem::default()
+    };
+    let node = |id, name| authority.node_with(id, Authority::named(name), rules());
+    let first = start(node("1", "node-1")).await;
+    let second = start(node("2", "node-2").contact_point(first.addr())).await;
+    within(second.joined()).await.unwrap();
+    let thief = start(node("3", "node-2").contact_point(first.addr())).await;
+    assert_eq!(refused(&thief).await, Code::IdentityMismatch);
+    assert_eq!(first.members().len(), 2);
+}
+
+/// R61: the contact point is dialled by name, and what answers there must have it.
+#[tokio::test]
+async fn a_contact_point_dialled_by_name_must_have_that_name() {
+    let authority = Authority::new("ours");
+    let verifying = || TrustPem {
+        identity: IdentityOptions {
+            hostname_verification: HostnameVerification::Require,
+            ..IdentityOptions::default()
+        },
+        ..TrustPem::default()
+    };
+    let node = |id, names: &[&str]| {
+        let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+        let params = CertificateParams::new(names).unwrap();
+        authority.node_with(id, params, verifying())
+    };
+    let first = start(node("1", &["127.0.0.1", "localhost"])).await;
+    let port = first.addr().port();
+    let by_name = node("2", &["127.0.0.1"]).contact_point(format!("localhost:{port}"));
+    let by_name = start(by_name).await;
+    within(by_name.joined()).await.unwrap();
+    let other = start(node("3", &["127.0.0.1"])).await;
+    let port = other.addr().port();
+    let misled = node("4", &["127.0.0.1"]).contact_point(format!("localhost:{port}"));
+    let misled = start(misled).await;
+    within(async {
+        while !misled
+            .refusals()
+            .iter()
+            .any(|refusal| refusal.code == Code::NameMismatch)
+        {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let advertises_another = node("5", &["10.0.0.1"]).contact_point(first.addr());
+    let advertises_another = start(advertises_another).await;
+    assert_eq!(refused(&advertises_another).await, Code::NameMismatch);
+}
+
+/// R73, R75, T0 to T2: listeners that ask, that ask and insist, and that do not ask make one cluster.
+#[tokio::test]
+async fn client_certificates_are_asked_for_as_the_listener_says() {
+    let authority = Authority::new("ours");
+    let node = |id: &str, client_auth| {
+        let more = TrustPem {
+            client_auth,
+            ..TrustPem::default()
+        };
+        authority.node_with(id, CertificateParams::default(), more)
+    };
+    let first = start(node("1", ClientAuth::Required)).await;
+    let mut nodes = vec![first];
+    for (id, client_auth) in [("2", ClientAuth::Optional), ("3", ClientAuth::None)] {
+        let node = node(id, client_auth).contact_point(nodes[0].addr());
+        nodes.push(start(node).await);
+    }
+    for node in &nodes {
+        within(node.joined()).await.unwrap();
+        until(node, |members| members.len() == 3).await;
+    }
+    let mut serves_only = CertificateParams::default();
+    serves_only.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
+    let one_way = authority.node_with("4", serves_only, TrustPem::default());
+    let one_way = start(one_way.contact_point(nodes[0].addr())).await;
+    assert_eq!(refused(&one_way).await, Code::WrongUsage);
 }
 
 #[tokio::test]
@@ -335,6 +425,14 @@ async fn until(node: &Node, wanted: impl Fn(&BTreeMap<String, Member>) -> bool) 
     }
 }
 
+/// Why a node that is refused for good has ended.
+async fn refused(node: &Node) -> Code {
+    match within(node.joined()).await {
+        Err(JoinError(Ended::Refused { code, .. })) => code,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "certificates are valid by the wall clock"
@@ -358,18 +456,30 @@ impl Authority {
 
     /// A node with a certificate of its own.
     fn node(&self, id: &str) -> NodeBuilder {
+        self.node_with(id, CertificateParams::default(), TrustPem::default())
+    }
+
+    /// The same with a certificate of this kind, and more to decide about trust.
+    fn node_with(&self, id: &str, params: CertificateParams, more: TrustPem<'_>) -> NodeBuilder {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::default();
         let certificate = params.signed_by(&key, &self.0).unwrap();
         let chain = certificate.pem() + &self.0.pem();
         let key = key.serialize_pem();
         let pem = TrustPem {
             certificate_chain: chain.as_bytes(),
             private_key: key.as_bytes(),
-            ..TrustPem::default()
+            ..more
         };
         let (trust, _warnings) = Trust::from_pem(&pem, now()).unwrap();
         builder(id).trust(trust)
+    }
+
+    /// A certificate for a node of this name.
+    fn named(name: &str) -> CertificateParams {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params
     }
 
     /// Nodes 1 to `count`, all joining through the first, once everybody knows everybody.

@@ -248,7 +248,7 @@ async fn a_silent_listener_is_given_up_at_the_deadline() {
     let addr = listener.local_addr().unwrap();
     let (options, security) = (SocketOptions::default(), Security::tls());
     let deadline = Duration::from_millis(50);
-    let dialled = door::dial(addr, LOOPBACK, &options, &security, deadline);
+    let dialled = door::dial(addr.into(), &options, &security, deadline);
     let error = within(dialled).await.err().unwrap();
     assert_eq!(error.code, Code::HandshakeTimeout);
 }
@@ -353,7 +353,7 @@ async fn an_end_that_offers_no_application_protocol_is_refused() {
     let Security::Tls(trust) = Security::tls() else {
         unreachable!("it is TLS");
     };
-    let mut client = ClientConfig::clone(&trust.dialling().0);
+    let mut client = ClientConfig::clone(&trust.dialling(&[]).0);
     client.alpn_protocols.clear();
     let node = Node::new(Security::tls()).await;
     let stream = TcpStream::connect(node.addr()).await.unwrap();
@@ -477,7 +477,7 @@ fn errors(udp: &Udp) -> u64 {
 
 async fn dial(addr: SocketAddr, security: &Security) -> Result<Secured, LinkError> {
     let options = SocketOptions::default();
-    within(door::dial(addr, LOOPBACK, &options, security, PATIENCE)).await
+    within(door::dial(addr.into(), &options, security, PATIENCE)).await
 }
 
 async fn within<T>(future: impl Future<Output = T>) -> T {

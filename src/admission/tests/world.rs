@@ -13,7 +13,7 @@ use crate::member::{
     Standing,
 };
 use crate::seal::Seed;
-use crate::trust::{Signature, Trust, TrustPem};
+use crate::trust::{Claim, Signature, Trust, TrustPem};
 use crate::wire::frame::{FRAME_HEADER_LEN, FrameHeader, PageEntry, WireKey};
 use crate::wire::hello::{Introduction, IntroductionFields, IntroductionHash, Side};
 use crate::wire::update::{encode_record, record_body, record_statement};
@@ -498,7 +498,13 @@ impl World {
         } else {
             own
         };
-        let outcome = trust.verify_introduction(&introduction.fields, &chain, &signature, self.now);
+        let outcome = trust.verify_introduction(
+            &introduction.fields,
+            &chain,
+            &signature,
+            &Claim::default(),
+            self.now,
+        );
         let outcome = outcome.map_err(|_| Code::UnknownIssuer);
         self.nodes[n]
             .admission

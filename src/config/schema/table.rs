@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::super::value::Kind;
 use super::{Row, Status};
 use crate::member::Role;
+use crate::trust::RuleKind;
 
 /// Rows and where they occur.
 pub(super) struct Group {
@@ -52,12 +53,12 @@ const SECURITY: &[Row] = &[
     row("systemRoots", Kind::Choice(&["auto", "true", "false"]), "auto", "Trust the system's roots; auto: only where the chain file is a lone leaf that is not self-signed."),
     row("handshakeTimeout", HANDSHAKE, "15s", "How long a new connection may take until both ends have proven themselves."),
     row("dialBack", Kind::Choice(&["any", "sameHost", "off"]), "any", "Which addresses a joining node may ask to be dialled back at. Without TLS, sameHost unless set."),
-    row("hostnameVerification", Kind::Choice(&["off", "ifPresent", "require"]), "off", "Whether a certificate must name the host that was dialled.").planned(),
-    row("clientAuth", Kind::Choice(&["none", "optional", "required"]), "none", "Whether the dialling end shows a certificate in TLS as well.").planned(),
-    row("peerIdentity.commonName", Kind::Text, "", "Patterns for a peer's common name.").list().planned(),
-    row("peerIdentity.uri", Kind::Text, "", "Accepted URI names of a peer.").list().planned(),
-    row("peerIdentity.dns", Kind::Text, "", "Accepted DNS names of a peer.").list().planned(),
-    row("peerIdentity.ip", Kind::Text, "", "Accepted IP addresses of a peer.").list().planned(),
+    row("hostnameVerification", Kind::Choice(&["off", "ifPresent", "require"]), "off", "Whether a certificate must name the host by which its owner is reached."),
+    row("clientAuth", Kind::Choice(&["none", "optional", "required"]), "none", "Whether the dialling end shows a certificate in TLS as well."),
+    row("peerIdentity.commonName", Kind::Rule(RuleKind::CommonName), "", "Patterns for a peer's whole common name; {memberId} stands for its member id.").list(),
+    row("peerIdentity.uri", Kind::Rule(RuleKind::Uri), "", "URIs (SPIFFE ids), one of which is a peer's only one; {memberId} as above.").list(),
+    row("peerIdentity.dns", Kind::Rule(RuleKind::Dns), "", "DNS names, one of which a peer's certificate has; {memberId} as above.").list(),
+    row("peerIdentity.ip", Kind::Rule(RuleKind::Ip), "", "IP addresses, one of which a peer's certificate has.").list(),
     row("certificateChain", Kind::Text, "", "The certificate chain itself instead of a path.").planned(),
     row("privateKey", Kind::Text, "", "The private key itself instead of a path.").secret().planned(),
     row("privateKeyPassword", Kind::Text, "", "Password of the private key.").secret().planned(),

@@ -26,7 +26,7 @@ fn of_every_kind_of_key_are_verified_and_refused_when_altered() {
         let signed = trust.sign_introduction(b"fields").unwrap();
         schemes.push(signed.scheme);
         let verify = |fields: &[u8], signature: &Signature| {
-            trust.verify_introduction(fields, trust.chain(), signature, NOW)
+            trust.verify_introduction(fields, trust.chain(), signature, &Claim::default(), NOW)
         };
         let proof = verify(b"fields", &signed).unwrap();
         assert!(proof.covers(b"fields") && !proof.covers(b"field"));
@@ -60,16 +60,19 @@ fn do_not_pass_under_another_scheme_or_certificate() {
             scheme,
             ..signed.clone()
         };
-        let verdict = one.verify_introduction(b"fields", one.chain(), &altered, NOW);
+        let verdict =
+            one.verify_introduction(b"fields", one.chain(), &altered, &Claim::default(), NOW);
         assert_eq!(
             verdict.unwrap_err().reason(),
             "bad-signature",
             "{scheme:#06x}"
         );
     }
-    let verdict = other.verify_introduction(b"fields", other.chain(), &signed, NOW);
+    let verdict =
+        other.verify_introduction(b"fields", other.chain(), &signed, &Claim::default(), NOW);
     assert_eq!(verdict.unwrap_err().reason(), "bad-signature");
-    let verdict = other.verify_introduction(b"fields", one.chain(), &signed, NOW);
+    let verdict =
+        other.verify_introduction(b"fields", one.chain(), &signed, &Claim::default(), NOW);
     assert!(
         matches!(verdict, Err(VerifyError::BadSignature { .. })),
         "{verdict:?}"
@@ -87,8 +90,9 @@ fn need_a_certificate_for_servers() {
         scheme: 0x0403,
         bytes: vec![0; 70],
     };
-    let verdict = cluster
-        .verifier()
-        .verify_introduction(b"", &[client], &signature, NOW);
+    let verdict =
+        cluster
+            .verifier()
+            .verify_introduction(b"", &[client], &signature, &Claim::default(), NOW);
     assert_eq!(verdict.unwrap_err().reason(), "wrong-usage");
 }

@@ -32,10 +32,20 @@ impl Setup {
         system_roots: SystemRoots,
         hosts: &[&str],
     ) -> Result<(Trust, Vec<TrustWarning>), LoadError> {
+        self.load_with(system_roots, hosts, IdentityOptions::default())
+    }
+
+    fn load_with(
+        &self,
+        system_roots: SystemRoots,
+        hosts: &[&str],
+        identity: IdentityOptions,
+    ) -> Result<(Trust, Vec<TrustWarning>), LoadError> {
         let options = TrustOptions {
             certificate_chain: self.directory.path().join("own.pem"),
             private_key: self.directory.path().join("own.key"),
             system_roots,
+            identity,
             contact_hosts: hosts.iter().map(ToString::to_string).collect(),
             ..TrustOptions::default()
         };
@@ -84,6 +94,25 @@ fn admit_only_the_hosts_of_contact_points() {
     }
     let v1 = Forge::v1("node1.example.com", "public").sign(&Key::new(), &setup.public_key);
     assert_refused(&trust, &[&v1], "name-mismatch");
+}
+
+/// R44, R52: a rule narrows strangers down as well, contact points or not, and then the rule alone decides.
+#[test]
+fn admit_whom_an_identity_rule_matches() {
+    let setup = Setup::new();
+    let identity = IdentityOptions {
+        dns: vec!["node2.example.com".to_owned()],
+        ..IdentityOptions::default()
+    };
+    for hosts in [&[][..], &["node1.example.com"]] {
+        let loaded = setup.load_with(setup.bundle(), hosts, identity.clone());
+        let (trust, _) = loaded.unwrap();
+        let peer = assert_accepted(&trust, &[&setup.leaf(Some(dns_name("node2.example.com")))]);
+        assert_eq!(peer.anchor().origin, AnchorOrigin::SystemRoots);
+        for san in [Some(dns_name("node1.example.com")), None] {
+            assert_refused(&trust, &[&setup.leaf(san)], "identity");
+        }
+    }
 }
 
 /// R47: what the operator listed comes first, and needs no name.

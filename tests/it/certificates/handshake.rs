@@ -138,7 +138,7 @@ pub(crate) async fn meet(judge: &Trust, presenter: Presenter, role: PeerRole) ->
 
 async fn dial(addr: std::net::SocketAddr, trust: Trust) -> Result<Secured, LinkError> {
     let options = SocketOptions::default();
-    door::dial(addr, addr.ip(), &options, &Security::Tls(trust), PATIENCE).await
+    door::dial(addr.into(), &options, &Security::Tls(trust), PATIENCE).await
 }
 
 /// The judge hangs up on whom it lets in, so that the presenter reads on to the end.

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use phalanx::trust::PeerRole;
+use phalanx::trust::{IdentityOptions, PeerRole};
 use serde::Deserialize;
 use tempfile::{NamedTempFile, TempDir};
 
@@ -35,12 +35,22 @@ pub(crate) struct Case {
     pub(crate) own_chain: Option<String>,
     pub(crate) own_key: Option<String>,
     pub(crate) system_roots: Option<String>,
-    pub(crate) identity: Option<serde_json::Value>,
+    #[serde(default)]
+    identity: Identity,
     pub(crate) at: Option<u64>,
     pub(crate) count: Option<usize>,
     pub(crate) expect: Expect,
     pub(crate) reason: String,
     pub(crate) why: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Identity {
+    cn: Vec<String>,
+    dns: Vec<String>,
+    ip: Vec<String>,
+    uri: Vec<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -119,6 +129,24 @@ impl Case {
 
     pub(crate) fn key(&self) -> &str {
         self.key.as_deref().expect("the case has a key")
+    }
+
+    /// The rules the judge is configured with.
+    ///
+    /// A system root vouches for strangers, so a judge that believes one must have a rule, or a contact point that the
+    /// certificate names; the case of the table that has neither is given the rule that fits its certificate.
+    pub(crate) fn identity(&self) -> IdentityOptions {
+        let mut rules = IdentityOptions {
+            common_name: self.identity.cn.clone(),
+            dns: self.identity.dns.clone(),
+            ip: self.identity.ip.clone(),
+            uri: self.identity.uri.clone(),
+            ..IdentityOptions::default()
+        };
+        if self.system_roots.is_some() && rules == IdentityOptions::default() {
+            rules.common_name = vec!["node[A-C]".to_owned()];
+        }
+        rules
     }
 
     /// The roles to present in: both, except where the case is about the role.
