@@ -1,6 +1,7 @@
 //! The page of a simulated run, looked at in a real browser.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use phalanx::simulation::report::{Broken, Story, page};
@@ -111,4 +112,72 @@ fn a_browser_opens_a_failed_run_at_what_was_broken_and_draws_messages_on_demand(
     assert!(closer.contains("46 s – 48 s"));
     assert!(closer.contains(r#"class="message""#), "{closer}");
     assert!(closer.contains("ping, "), "{closer}");
+}
+
+/// A cluster of three of which the third is expected dead though nothing happens to it.
+const DISAPPOINTED: &str = "\
+version: 1
+name: disappointed
+about: Nothing happens, and yet n3 is expected to be seen dead.
+cost: quick
+duration: 20s
+nodes: {count: 3}
+expect:
+  eventually:
+    - {within: 10s, seen: {who: n3, as: dead}}
+";
+
+#[test]
+fn a_failed_run_names_its_page_and_the_page_says_what_was_expected() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("disappointed.yaml");
+    std::fs::write(&file, DISAPPOINTED).unwrap();
+    let reports = dir.path().join("not/there/yet");
+    let output = Command::new(env!("CARGO_BIN_EXE_phalanx"))
+        .args(["simulate", "--seeds", "7", "--report"])
+        .args([&reports, &file])
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    let report = reports.join("disappointed-7.html");
+    assert!(
+        stderr.contains(&format!("look at it: {}", report.display())),
+        "{stderr}"
+    );
+    let Some(browser) = Browser::find() else {
+        return;
+    };
+    let drawn = browser.dump(&report, "");
+    for expected in [
+        r#"class="fail">FAIL<"#,
+        "expect.eventually[0], after 10 s",
+        "--seeds 7",
+        r#"id="broken-line""#,
+    ] {
+        assert!(drawn.contains(expected), "{expected} is missing in {drawn}");
+    }
+    assert!(
+        browser
+            .dump(&report, "from=9&to=10&messages")
+            .contains(r#"class="message""#)
+    );
+}
+
+#[test]
+fn a_directory_for_pages_that_cannot_be_made_is_named() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("disappointed.yaml");
+    std::fs::write(&file, DISAPPOINTED).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_phalanx"))
+        .arg("simulate")
+        .args([&file, Path::new("--report"), &file])
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(
+        stderr.starts_with(&format!("error: --report {}: ", file.display())),
+        "{stderr}"
+    );
 }

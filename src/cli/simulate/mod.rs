@@ -4,9 +4,11 @@
 //! |---|---|
 //! | `files` | which scenarios: every `.yaml` under a directory, in the order of their names |
 //! | `sweep` | scenario by seed on several threads; results in order whatever the number of threads |
+//! | `pages` | `--report`: a page for each run |
 //! | `report` | a line for people, a line of JSON for programs |
 
 mod files;
+mod pages;
 mod report;
 mod sweep;
 
@@ -17,6 +19,7 @@ use super::Exit;
 use super::output::{Format, print, print_json};
 use crate::simulation::scenario;
 use files::Selection;
+use pages::Pages;
 use report::Reporter;
 use sweep::Sweep;
 
@@ -44,6 +47,9 @@ pub(super) struct Args {
     /// Print the JSON Schema of scenario files.
     #[arg(long, exclusive = true)]
     schema: bool,
+    /// Write a page for each run into this directory: NAME-SEED.html.
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
     /// How to print.
     #[arg(long, default_value = "human")]
     format: Format,
@@ -95,7 +101,14 @@ pub(super) fn run(args: &Args) -> Exit {
             selection.scenarios.len()
         ));
     }
-    let sweep = Sweep::new(selection, args);
+    let pages = match args.report.as_deref().map(Pages::create).transpose() {
+        Ok(pages) => pages,
+        Err(problem) => {
+            eprintln!("error: {problem}");
+            return Exit::Usage;
+        }
+    };
+    let sweep = Sweep::new(selection, args, pages);
     let mut reporter = Reporter::new(&sweep, args.format);
     sweep.run(|result| reporter.take(result));
     reporter.finish()

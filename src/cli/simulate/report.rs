@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::super::Exit;
 use super::super::output::{Format, print};
+use super::pages::replay;
 use super::sweep::{Sweep, UnitResult};
 use crate::simulation::scenario::{Failure, Loaded};
 
@@ -18,6 +19,8 @@ pub(super) struct Reporter {
     bar: Bar,
     failures: usize,
     not_repeatable: usize,
+    /// How many pages could not be written.
+    unwritten: usize,
     /// Of the scenario that is being reported: how many seeds, how many of them failed.
     seeds: (usize, usize),
 }
@@ -46,6 +49,7 @@ impl Reporter {
             bar: Bar::new(sweep.len()),
             failures: 0,
             not_repeatable: 0,
+            unwritten: 0,
             seeds: (0, 0),
         }
     }
@@ -60,6 +64,14 @@ impl Reporter {
         self.seeds.1 += usize::from(failure.is_some() || result.other_hash.is_some());
         if let Some(failure) = failure {
             explain(&scenario, failure);
+        }
+        match &result.page {
+            Some(Ok(page)) if failure.is_some() => eprintln!("  look at it: {}", page.display()),
+            Some(Err(problem)) => {
+                self.unwritten += 1;
+                eprintln!("error: {problem}");
+            }
+            _ => {}
         }
         if let Some(hash) = result.other_hash {
             let (name, seed, first) = (
@@ -105,7 +117,7 @@ impl Reporter {
             "{count} scenarios, {runs} runs, {} failed{large}",
             self.failures
         );
-        match (self.not_repeatable, self.failures) {
+        match (self.not_repeatable, self.failures + self.unwritten) {
             (0, 0) => Exit::Done,
             (0, _) => Exit::CheckFailed,
             _ => Exit::NotRepeatable,
@@ -132,12 +144,8 @@ fn print_line(scenario: &str, result: &UnitResult) {
 }
 
 fn explain(scenario: &Loaded, failure: &Failure) {
-    let file = scenario.file.display();
     eprintln!("error: {}: {failure}", scenario.scenario.name);
-    eprintln!(
-        "  replay it: phalanx simulate {file} --seeds {} --large",
-        failure.seed
-    );
+    eprintln!("  replay it: {}", replay(&scenario.file, failure.seed));
 }
 
 /// A progress bar, on a terminal only.

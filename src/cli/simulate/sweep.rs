@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -10,6 +11,7 @@ use std::thread;
 
 use super::Args;
 use super::files::Selection;
+use super::pages::Pages;
 use crate::simulation::scenario::{Cost, Loaded, Outcome, SimRunner, run};
 
 /// Scenario by seed, in the order in which they are reported.
@@ -18,6 +20,7 @@ pub(super) struct Sweep {
     pub(super) scenarios: Vec<Arc<Loaded>>,
     units: Vec<Unit>,
     jobs: usize,
+    pages: Option<Pages>,
 }
 
 /// One scenario and one seed.
@@ -38,10 +41,12 @@ pub(super) struct UnitResult {
     pub(super) outcome: Outcome,
     /// What a second run gave, where that was something else.
     pub(super) other_hash: Option<u64>,
+    /// Its page, where one was asked for, or why there is none.
+    pub(super) page: Option<Result<PathBuf, String>>,
 }
 
 impl Sweep {
-    pub(super) fn new(selection: Selection, args: &Args) -> Self {
+    pub(super) fn new(selection: Selection, args: &Args, pages: Option<Pages>) -> Self {
         let scenarios = selection.scenarios;
         let mut units = Vec::new();
         for (scenario, loaded) in scenarios.iter().enumerate() {
@@ -64,6 +69,7 @@ impl Sweep {
             scenarios,
             units,
             jobs,
+            pages,
         }
     }
 
@@ -108,17 +114,23 @@ impl Sweep {
     }
 
     fn run_unit(&self, unit: &Unit) -> UnitResult {
-        let run_once = || {
-            let case = self.scenarios[unit.scenario].case(unit.seed);
-            run(&case, &mut SimRunner::new(&case))
+        let case = self.scenarios[unit.scenario].case(unit.seed);
+        let (outcome, page) = match &self.pages {
+            Some(pages) => {
+                let mut runner = Pages::runner(&case);
+                let outcome = run(&case, &mut runner);
+                let page = pages.write(&case, &runner, &outcome);
+                (outcome, Some(page))
+            }
+            None => (run(&case, &mut SimRunner::new(&case)), None),
         };
-        let outcome = run_once();
-        let again = unit.twice.then(|| run_once().trace_hash);
-        let other_hash = again.filter(|hash| *hash != outcome.trace_hash);
+        let again = || run(&case, &mut SimRunner::new(&case)).trace_hash;
+        let other_hash = unit.twice.then(again);
         UnitResult {
             unit: unit.clone(),
+            other_hash: other_hash.filter(|hash| *hash != outcome.trace_hash),
             outcome,
-            other_hash,
+            page,
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Story;
-use super::fold::{Fate, Fold, Steps};
+use super::fold::{Fate, Fold, Seen, Steps};
 use crate::simulation::traffic::Kind;
 use crate::simulation::transcript::{Entry, Fate as PacketFate, FaultPhase, Transcript};
 
@@ -76,7 +76,7 @@ impl<'a> Data<'a> {
             }),
             faults: faults(transcript, &fold),
             fates: fold.fates.iter().map(|steps| fates(steps)).collect(),
-            lanes: fold.lanes.iter().map(|steps| lane(steps)).collect(),
+            lanes: fold.lanes.iter().map(lane).collect(),
             curve: fold.curve,
             entries,
             entries_in_all,
@@ -92,7 +92,7 @@ fn end(transcript: &Transcript, story: &Story<'_>) -> u64 {
     let last = transcript
         .entries()
         .last()
-        .map_or(transcript.start(), Entry::at);
+        .map_or_else(|| transcript.start(), Entry::at);
     let last = micros(last.saturating_since(transcript.start()));
     let broken = story.failure.as_ref().map_or(0, |broken| micros(broken.at));
     last.max(broken).max(micros(story.duration)).max(1)
@@ -111,8 +111,8 @@ fn fates(steps: &Steps<Fate>) -> Vec<(u64, &'static str)> {
     steps.iter().map(|(at, fate)| (*at, word(fate))).collect()
 }
 
-fn lane(steps: &Steps<super::fold::Seen>) -> Vec<[u64; 5]> {
-    let row = |(at, seen): &(u64, super::fold::Seen)| {
+fn lane(steps: &Steps<Seen>) -> Vec<[u64; 5]> {
+    let row = |(at, seen): &(u64, Seen)| {
         [
             *at,
             seen.alive.into(),

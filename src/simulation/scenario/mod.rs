@@ -81,6 +81,14 @@ pub struct Case {
     cast: Cast,
 }
 
+impl Case {
+    /// How many nodes there are.
+    #[must_use]
+    pub fn nodes_len(&self) -> usize {
+        self.cast.all().len()
+    }
+}
+
 /// A promise that a run has broken: an invariant, or an expectation of the scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {

@@ -15,7 +15,7 @@ use crate::membership::Options;
 use crate::node::NodeConfig;
 use crate::simulation::chance::Chance;
 use crate::simulation::{
-    Entry, Link, Network, NetworkOptions, NodeId, Protocol, RuleId, Violation,
+    Detail, Entry, Link, Network, NetworkOptions, NodeId, Protocol, RuleId, Violation,
 };
 use crate::time::Timestamp;
 
@@ -31,8 +31,15 @@ impl SimRunner {
     /// The nodes of a case, none of them running.
     #[must_use]
     pub fn new(case: &Case) -> Self {
+        Self::with_detail(case, NetworkOptions::default().detail)
+    }
+
+    /// The same, with a transcript of so much detail.
+    #[must_use]
+    pub fn with_detail(case: &Case, detail: Detail) -> Self {
         let options = NetworkOptions {
             link: link(&case.scenario.network.default),
+            detail,
             ..NetworkOptions::default()
         };
         let mut network = Network::new(options, case.seed);
@@ -49,6 +56,13 @@ impl SimRunner {
     #[must_use]
     pub const fn network(&self) -> &Network {
         &self.network
+    }
+
+    /// How long the run has lasted.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        let start = self.network.options.start;
+        self.network.now().saturating_since(start)
     }
 
     fn failure(&self, violation: &Violation) -> Failure {
@@ -164,10 +178,7 @@ impl Runner for SimRunner {
     }
 
     fn run_to(&mut self, at: Duration) -> Result<(), Failure> {
-        let elapsed = self
-            .network
-            .now()
-            .saturating_since(self.network.options.start);
+        let elapsed = self.elapsed();
         let ran = self.network.run_for(at.saturating_sub(elapsed));
         ran.map_err(|violation| self.failure(&violation))
     }
