@@ -290,7 +290,8 @@ impl Network {
         let id = RuleId(self.rules_made);
         self.rules_made += 1;
         let chance = Chance::new(self.seed, &format!("rule {}", id.0));
-        let fault = self.begin_fault(&rule.nodes(), &rule.to_string());
+        let text = rule.text(&|node| self.transcript.name_of(node));
+        let fault = self.begin_fault(&rule.nodes(), &text);
         self.rules.insert(id, Imposed::new(rule, chance, fault));
         id
     }

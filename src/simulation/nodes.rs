@@ -142,18 +142,45 @@ impl Path {
     }
 }
 
-impl fmt::Display for Path {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// What a node is called.
+pub(super) type Name<'n> = &'n dyn Fn(NodeId) -> &'n str;
+
+/// How many names a list spells out.
+const NAMES_MAX: usize = 8;
+
+impl NodeSet {
+    /// Its nodes by name: all of a few, the first of many.
+    fn text(&self, name: Name<'_>) -> String {
+        let names: Vec<_> = self.iter().map(name).collect();
+        match names.len() {
+            ..=NAMES_MAX => names.join(", "),
+            len => format!("{}, … ({len})", names[..NAMES_MAX].join(", ")),
+        }
+    }
+}
+
+impl Path {
+    /// The path in words.
+    pub(super) fn text(&self, name: Name<'_>) -> String {
+        let of = |nodes: &NodeSet| nodes.text(name);
         match self {
-            Self::Across(Groups(groups)) => write!(f, "across {groups:?}"),
-            Self::All => f.write_str("everywhere"),
-            Self::Between(one, other) => write!(f, "between {one:?} and {other:?}"),
-            Self::Into(nodes) => write!(f, "into {nodes:?}"),
-            Self::OneWay { from, to } => write!(f, "from {from:?} to {to:?}"),
-            Self::OutOf(nodes) => write!(f, "out of {nodes:?}"),
+            Self::Across(Groups(groups)) => {
+                let groups: Vec<_> = groups.iter().map(of).collect();
+                format!("between {}", groups.join(" | "))
+            }
+            Self::All => "everywhere".into(),
+            Self::Between(one, other) => format!("between {} | {}", of(one), of(other)),
+            Self::Into(nodes) => format!("into {}", of(nodes)),
+            Self::OneWay { from, to } => format!("from {} to {}", of(from), of(to)),
+            Self::OutOf(nodes) => format!("out of {}", of(nodes)),
             Self::Pairs(pairs) => {
-                let pairs = pairs.iter().map(|(from, to)| (from.index(), to.index()));
-                f.debug_set().entries(pairs).finish()
+                let arrow =
+                    |(from, to): &(NodeId, NodeId)| format!("{} → {}", name(*from), name(*to));
+                let shown: Vec<_> = pairs.iter().take(NAMES_MAX).map(arrow).collect();
+                match pairs.len() {
+                    ..=NAMES_MAX => format!("on {}", shown.join(", ")),
+                    len => format!("on {}, … ({len} paths)", shown.join(", ")),
+                }
             }
         }
     }
@@ -218,7 +245,25 @@ mod tests {
             ),
         ] {
             let has = pairs.map(|(from, to)| path.has(from, to));
-            assert_eq!(has, expected, "{path}");
+            assert_eq!(has, expected, "{path:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_in_words_names_a_few_nodes_and_counts_many() {
+        const NAMES: [&str; 10] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
+        let set = |range: std::ops::Range<u32>| range.map(NodeId).collect::<NodeSet>();
+        let groups = [set(0..2), set(2..4)].into_iter().collect();
+        for (path, expected) in [
+            (Path::Across(groups), "between a, b | c, d"),
+            (Path::Into(set(0..8)), "into a, b, c, d, e, f, g, h"),
+            (
+                Path::OutOf(set(0..10)),
+                "out of a, b, c, d, e, f, g, h, … (10)",
+            ),
+            (Path::Pairs([(A, B), (C, A)].into()), "on a → b, c → a"),
+        ] {
+            assert_eq!(path.text(&|node| NAMES[node.index()]), expected);
         }
     }
 }

@@ -11,7 +11,7 @@ use super::NodeId;
 use super::chance::Chance;
 use super::latency::Latency;
 use super::link::{Bandwidth, Flow, Loss};
-use super::nodes::{Groups, Path};
+use super::nodes::{Groups, Name, Path};
 use super::passage::Passage;
 use super::rate::Rate;
 use super::run::Input;
@@ -116,14 +116,15 @@ impl Rule {
     }
 }
 
-impl fmt::Display for Rule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Rule {
+    /// The rule in words.
+    pub(super) fn text(&self, name: Name<'_>) -> String {
         let packets = match self.protocol {
             Some(Protocol::Tcp) => "TCP",
             Some(Protocol::Udp) => "UDP",
             None => "packets",
         };
-        write!(f, "{packets} {} {}", self.effect, self.path)
+        format!("{packets} {} {}", self.effect, self.path.text(name))
     }
 }
 
@@ -237,7 +238,7 @@ mod tests {
             (Effect::Mtu(0), false),
         ] {
             let rule = Rule::everywhere(None, effect);
-            assert_eq!(rule.stalls(A, B, Protocol::Tcp), expected, "{rule}");
+            assert_eq!(rule.stalls(A, B, Protocol::Tcp), expected, "{rule:?}");
         }
     }
 
@@ -254,7 +255,7 @@ mod tests {
         };
         let slow = Latency::constant(Duration::from_millis(80));
         for (effect, path, expected) in [
-            (Effect::Cut, one_way, "UDP cut from {0} to {1}"),
+            (Effect::Cut, one_way, "UDP cut from a to b"),
             (
                 Effect::Delay(slow),
                 Path::All,
@@ -263,7 +264,7 @@ mod tests {
             (
                 Effect::Lose(burst),
                 Path::Into(B.into()),
-                "UDP lost (80 % in bursts that begin at 0.1 % and end at 10 %) into {1}",
+                "UDP lost (80 % in bursts that begin at 0.1 % and end at 10 %) into b",
             ),
         ] {
             let rule = Rule {
@@ -271,7 +272,7 @@ mod tests {
                 protocol: Some(Protocol::Udp),
                 effect,
             };
-            assert_eq!(rule.to_string(), expected);
+            assert_eq!(rule.text(&|node| ["a", "b"][node.index()]), expected);
         }
     }
 }

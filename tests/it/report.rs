@@ -59,7 +59,7 @@ fn a_browser_draws_a_lane_for_each_node_the_fault_and_the_curve() {
         r#"class="pass">PASS<"#,
         "And one crashes &lt;later&gt;.",
         "phalanx simulate cut-off.yaml --seeds 3",
-        "packets cut across",
+        "packets cut between 0, 1, 2 | 3, 4",
         ", 5 s to 35 s</title>",
         "0 s – 60 s",
     ] {
