@@ -226,6 +226,10 @@ impl Membership {
             self.with_link(now, to, Job::Body(body));
             return;
         }
+        // Whoever takes over an address hears of the member that had it. What is sent there comes back to ourselves.
+        if addr == self.options.local.advertised {
+            return;
+        }
         let addr = match self.does(Sabotage::TalksToItself) {
             true => self.options.local.advertised,
             false => addr,
