@@ -12,7 +12,7 @@ use super::tcp::frame_segment;
 use crate::admission::{LinkChange, LinkId, Opened};
 
 use crate::transport::tls::certificate_code;
-use crate::trust::PeerRole;
+use crate::trust::{ClientAuth, PeerRole};
 use crate::wire::frame::Frame;
 use crate::wire::hello::{Channel, Side};
 use crate::wire::refusal::Code;
@@ -37,7 +37,7 @@ impl Network {
         if let Some(process) = &mut self.nodes[node.index()].process {
             process.links.insert(link, EndId::dialer(connection));
         }
-        self.send_segment(EndId::dialer(connection).other(), Segment::Handshake(SYN));
+        self.send_step(EndId::dialer(connection).other(), SYN);
     }
 
     pub(super) fn connect_timeout(&mut self, connection: ConnectionId) {
@@ -59,27 +59,45 @@ impl Network {
         let dialer_tls = self.is_tls(connection.end(Side::Dialer).node);
         let listener_tls = self.is_tls(connection.end(Side::Listener).node);
         match step {
-            SYN if self.is_running(node) => {
-                self.send_segment(end.other(), Segment::Handshake(SYN_ACK))
-            }
+            SYN if self.is_running(node) => self.send_step(end.other(), SYN_ACK),
             SYN => self.refuse(end, Code::Unreachable),
             SYN_ACK => {
-                self.send_segment(end.other(), Segment::Handshake(CLIENT_HELLO));
+                self.send_step(end.other(), CLIENT_HELLO);
                 if !dialer_tls {
                     self.opened(end);
                 }
             }
             CLIENT_HELLO if listener_tls && dialer_tls => {
-                self.send_segment(end.other(), Segment::Handshake(SERVER_HELLO));
+                self.send_step(end.other(), SERVER_HELLO);
             }
             CLIENT_HELLO if dialer_tls => self.refuse(end, Code::SecurityMismatch),
             // A TLS listener waits for the first bytes of a plaintext dialer.
             CLIENT_HELLO if listener_tls => {}
             CLIENT_HELLO => self.opened(end),
             SERVER_HELLO => self.finish_tls(end),
-            FINISHED => self.opened(end),
+            FINISHED => self.finished(end),
             _ => unreachable!("a handshake has five steps"),
         }
+    }
+
+    /// Sends a step of the handshake to this end, as long as it is with the other end's credentials.
+    fn send_step(&mut self, to: EndId, step: u8) {
+        let Some(connection) = self.connections.get(to.connection) else {
+            return;
+        };
+        let sender = connection.end(to.other().side).node;
+        let credentials = self.nodes[sender.index()].credentials();
+        let flights = credentials.map(|credentials| credentials.flights);
+        let len = flights.map_or(0, |flights| match step {
+            CLIENT_HELLO => flights.client_hello,
+            SERVER_HELLO => flights.server,
+            FINISHED if self.asks_for_certificate(connection.end(to.side).node) => {
+                flights.client_finished + flights.client_certificate
+            }
+            FINISHED => flights.client_finished,
+            _ => 0,
+        });
+        self.send_segment(to, Segment::Handshake(step, len));
     }
 
     fn refuse(&mut self, listener: EndId, code: Code) {
@@ -89,30 +107,55 @@ impl Network {
 
     /// The dialer judges the certificate it was shown; one that does not pass it refuses once the handshake is complete.
     fn finish_tls(&mut self, end: EndId) {
-        let Some(connection) = self.connections.get(end.connection) else {
-            return;
-        };
-        let (dialer, listener) = (
-            connection.end(Side::Dialer).node,
-            connection.end(Side::Listener).node,
-        );
-        let chain = self.trust(listener).chain();
-        match self
-            .trust(dialer)
-            .verify_peer(chain, PeerRole::Server, self.trusted_now(dialer))
-        {
-            Ok(_) => {
-                self.send_segment(end.other(), Segment::Handshake(FINISHED));
-                self.opened(end);
-            }
-            Err(error) => {
-                let code = certificate_code(&error);
-                let refused = Frame::Refused { code, after_ms: 0 };
-                self.send_segment(end.other(), Segment::Handshake(FINISHED));
-                self.send_segment(end.other(), frame_segment(&refused));
+        let verdict = self.judge_other(end, PeerRole::Server);
+        self.send_step(end.other(), FINISHED);
+        match verdict {
+            Ok(()) => self.opened(end),
+            Err(code) => {
+                self.say_refused(end, code);
                 self.link_lost(end, Some(code));
             }
         }
+    }
+
+    /// The listener judges the certificate it was shown, if it asked for one.
+    fn finished(&mut self, end: EndId) {
+        let Some((dialer, listener)) = self.nodes_of(end) else {
+            return;
+        };
+        let verdict = match self.asks_for_certificate(listener) {
+            true => self.judge_other(end, PeerRole::Client),
+            false => Ok(()),
+        };
+        let Err(code) = verdict else {
+            return self.opened(end);
+        };
+        self.say_refused(end, code);
+        self.shut(end);
+        let (now, peer) = (self.time_at(listener), self.nodes[dialer.index()].addr());
+        if let Some(process) = &mut self.nodes[listener.index()].process {
+            process.membership.handle_refused(now, peer, code);
+        }
+    }
+
+    fn judge_other(&self, end: EndId, role: PeerRole) -> Result<(), Code> {
+        let (presenter, verifier) = self.nodes_of(end).expect("both ends are there");
+        let chain = self.trust(presenter).chain();
+        let now = self.wall_clock(verifier);
+        let verdict = self.trust(verifier).verify_peer(chain, role, now);
+        verdict
+            .map(|_| ())
+            .map_err(|error| certificate_code(&error))
+    }
+
+    fn say_refused(&mut self, end: EndId, code: Code) {
+        let refused = Frame::Refused { code, after_ms: 0 };
+        self.send_segment(end.other(), frame_segment(&refused));
+    }
+
+    fn asks_for_certificate(&self, listener: NodeId) -> bool {
+        let credentials = self.nodes[listener.index()].credentials();
+        credentials.is_some_and(|held| held.trust.client_auth() != ClientAuth::None)
     }
 
     fn opened(&mut self, end: EndId) {
@@ -146,14 +189,15 @@ impl Network {
         if !self.is_tls(node) {
             return Channel::Plain;
         }
-        let shown = || self.nodes[peer.index()].options.certificate;
+        let is_shown = side == Side::Dialer || self.asks_for_certificate(node);
+        let shown = self.nodes[peer.index()].credentials().map(|held| held.leaf);
         Channel::Tls {
             exporter,
-            peer_leaf: (side == Side::Dialer).then(shown).flatten(),
+            peer_leaf: shown.filter(|_| is_shown),
         }
     }
 
-    fn is_tls(&self, node: NodeId) -> bool {
-        self.nodes[node.index()].trust.is_some()
+    pub(super) fn is_tls(&self, node: NodeId) -> bool {
+        self.nodes[node.index()].credentials().is_some()
     }
 }

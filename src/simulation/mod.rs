@@ -6,13 +6,20 @@
 //! and of its seed: the same seed gives the same [`Transcript`], byte for byte. After every step it checks what must always hold,
 //! and stops at the first [`Violation`].
 //!
-//! What is modelled: datagrams that are late, lost one by one or in bursts, doubled, overtaken, spoiled, held, too long, or
-//! without room in a queue; connections whose bytes arrive in order and late but never with a gap, that stall while the path is
-//! cut, are reset by a process that ends, and stay half open when a host vanishes or gives up; TLS as one more round trip, with
-//! one exporter value at both ends; processes that crash, come back with a new life or at another address, stand still while
-//! their sockets fill, are too slow for what they are sent, or block as in Lifeguard's experiments; clocks that are wrong, jump,
-//! drift or stand still.
-//! What is not: windows and congestion of TCP, queues shared by several pairs of nodes.
+//! What is modelled:
+//!
+//! * datagrams that are late by any of six distributions, lost one by one or in bursts, doubled, overtaken, spoiled, held, too
+//!   long, or without room in a queue;
+//! * connections whose bytes arrive in order and late but never with a gap, that stall while the path is cut, are reset by a
+//!   process that ends, and stay half open when a host vanishes or a sender gives up;
+//! * TLS as the round trips and bytes of a real handshake, with one exporter value at both ends. Certificates are real, made of
+//!   the seed and of virtual dates, and judged by the node's own wall clock;
+//! * processes that crash, come back with a new life, at another address or under another id, stand still while their sockets
+//!   fill, are too slow for what they are sent, or block as in Lifeguard's experiments;
+//! * clocks that are wrong, jump, drift or stand still.
+//!
+//! What is not: windows and congestion of TCP, queues shared by several pairs of nodes, fragments of IP, and names: a contact
+//! point that is no address resolves to nothing.
 //!
 //! ```
 //! use std::time::Duration;
@@ -38,6 +45,8 @@
 //! ```
 
 mod addresses;
+#[cfg(feature = "daemon")]
+mod authority;
 mod chance;
 mod clock;
 mod command;
@@ -64,10 +73,15 @@ pub mod scenario;
 mod services;
 mod stream;
 mod tcp;
+#[cfg(test)]
+mod tests;
+mod tls;
 mod traffic;
 mod transcript;
 mod udp;
 
+#[cfg(feature = "daemon")]
+pub use authority::{CertificateAuthority, NodeCertificate, Validity};
 pub use clock::{ClockChange, Clocks};
 pub use invariants::{Invariant, Violation};
 pub use latency::Latency;
@@ -75,9 +89,10 @@ pub use link::{Bandwidth, Link, Loss};
 pub use network::{Network, RuleId};
 pub use node::NodeId;
 pub use nodes::{Groups, NodeSet, Path};
-pub use options::{NetworkOptions, plain_options};
+pub use options::{NetworkOptions, plain_options, tls_options};
 pub use rate::Rate;
 pub use rule::{Effect, Protocol, Rule};
+pub use tls::TlsFlights;
 pub use traffic::{Count, Kind, Traffic};
 pub use transcript::{
     Cause, Change, Detail, Entry, Fate, FaultId, FaultPhase, Refusal, RefusalKind, Sent,

@@ -8,7 +8,7 @@ use super::chance::{Chance, Dice, derive};
 use super::clock::{ClockChange, Clocks, NodeClocks};
 use super::invariants::{Issued, Violation};
 use super::link::{Flow, Link};
-use super::node::{Node, NodeId, Process};
+use super::node::{Credentials, Node, NodeId, Process};
 use super::options::{NetworkOptions, plain_options};
 use super::processor::Pace;
 use super::queue::Queue;
@@ -93,7 +93,7 @@ impl Network {
 
     /// Adds a node at the address it advertises. It is not running yet. With TLS, `trust` is what it proves itself with
     /// and whom it believes; [`Options::certificate`] must be the hash of the same certificate. For transcripts to be
-    /// repeatable its key must be one that signs alike each time: Ed25519, not ECDSA or RSA-PSS.
+    /// repeatable its key must be one whose signatures are of one length: Ed25519 or RSA, not ECDSA.
     ///
     /// # Panics
     ///
@@ -124,7 +124,7 @@ impl Network {
             clocks: NodeClocks::new(self.options.start),
             is_reachable: true,
             options,
-            trust,
+            credentials: trust.map(Credentials::new),
             contacts,
             pace: Pace::new(self.options.service_time),
             lives: 0,
@@ -180,7 +180,11 @@ impl Network {
             membership.sabotage(sabotage);
         }
         membership.join(now, &held.contacts);
-        held.process = Some(Process::new(membership, held.clocks.anchor(self.now)));
+        held.process = Some(Process::new(
+            membership,
+            held.clocks.anchor(self.now),
+            held.credentials.clone(),
+        ));
         self.turn(node, Turn::Starts { life });
         self.host_is_up(node);
         self.settle(node);
@@ -242,7 +246,8 @@ impl Network {
         self.addrs.leave(held.addr(), node);
         let mut options = held.options.clone();
         options.local.id = id;
-        let (trust, contacts) = (held.trust.clone(), held.contacts.clone());
+        let trust = held.credentials.as_ref().map(|held| held.trust.clone());
+        let contacts = held.contacts.clone();
         let successor = self.add_node(options, trust, contacts);
         self.nodes[successor.index()].clocks = self.nodes[node.index()].clocks;
         self.start(successor);
@@ -256,9 +261,10 @@ impl Network {
     /// When the node has no TLS.
     pub fn set_trust(&mut self, node: NodeId, trust: Trust) {
         let held = &mut self.nodes[node.index()];
-        assert!(held.trust.is_some(), "{} has no TLS", held.name());
-        held.options.certificate = Some(*trust.leaf_sha256().as_bytes());
-        held.trust = Some(trust);
+        assert!(held.credentials.is_some(), "{} has no TLS", held.name());
+        let credentials = Credentials::new(trust);
+        held.options.certificate = Some(credentials.leaf);
+        held.credentials = Some(credentials);
         self.turn(node, Turn::IsGivenTrust);
     }
 

@@ -7,6 +7,7 @@ use super::chance::Dice;
 use super::clock::{Anchor, NodeClocks};
 use super::processor::{Pace, Processor};
 use super::stream::EndId;
+use super::tls::TlsFlights;
 use super::traffic::Traffic;
 use crate::admission::LinkId;
 use crate::member::{MemberState, MemberVersion};
@@ -30,7 +31,8 @@ impl NodeId {
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) options: Options,
-    pub(super) trust: Option<Trust>,
+    /// What its next process proves itself with.
+    pub(super) credentials: Option<Credentials>,
     pub(super) contacts: Vec<ContactPoint>,
     pub(super) pace: Pace,
     /// How often it was started.
@@ -46,12 +48,22 @@ pub(super) struct Node {
     pub(super) process: Option<Process>,
 }
 
+/// What a node proves itself with, and what that costs.
+#[derive(Clone, Debug)]
+pub(super) struct Credentials {
+    pub(super) trust: Trust,
+    /// The hash of its own certificate.
+    pub(super) leaf: [u8; 32],
+    pub(super) flights: TlsFlights,
+}
+
 /// One life of a node.
 #[derive(Debug)]
 pub(super) struct Process {
     pub(super) membership: Membership,
     /// What its time counts from.
     pub(super) anchor: Anchor,
+    pub(super) credentials: Option<Credentials>,
     pub(super) links: BTreeMap<LinkId, EndId>,
     accepted: u64,
     /// When, by its own time, the machine wants to be woken.
@@ -66,7 +78,25 @@ pub(super) struct Process {
     pub(super) is_ending: bool,
 }
 
+impl Credentials {
+    pub(super) fn new(trust: Trust) -> Self {
+        Self {
+            leaf: *trust.leaf_sha256().as_bytes(),
+            flights: TlsFlights::of(&trust),
+            trust,
+        }
+    }
+}
+
 impl Node {
+    /// What its process proves itself with, or its next one if none is running.
+    pub(super) fn credentials(&self) -> Option<&Credentials> {
+        match &self.process {
+            Some(process) => process.credentials.as_ref(),
+            None => self.credentials.as_ref(),
+        }
+    }
+
     pub(super) const fn addr(&self) -> SocketAddr {
         self.options.local.advertised
     }
@@ -77,10 +107,15 @@ impl Node {
 }
 
 impl Process {
-    pub(super) fn new(membership: Membership, anchor: Anchor) -> Self {
+    pub(super) fn new(
+        membership: Membership,
+        anchor: Anchor,
+        credentials: Option<Credentials>,
+    ) -> Self {
         Self {
             membership,
             anchor,
+            credentials,
             links: BTreeMap::new(),
             accepted: 0,
             wakeup: None,

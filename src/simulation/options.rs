@@ -11,6 +11,7 @@ use crate::member::{MemberId, Role};
 use crate::membership::{LocalMember, Options};
 use crate::swim::Params;
 use crate::time::Timestamp;
+use crate::trust::Trust;
 
 /// What a virtual network is like.
 #[derive(Clone, Debug)]
@@ -71,5 +72,19 @@ pub fn plain_options(number: u32) -> Options {
         handshake_timeout: Duration::from_secs(10),
         dial_back: DialBack::Any,
         join_retry_refused: false,
+    }
+}
+
+/// The same with TLS, for a node that proves itself with `trust`.
+#[must_use]
+pub fn tls_options(number: u32, trust: &Trust) -> Options {
+    let plain = plain_options(number);
+    Options {
+        certificate: Some(*trust.leaf_sha256().as_bytes()),
+        params: Params {
+            tagged: true,
+            ..plain.params
+        },
+        ..plain
     }
 }

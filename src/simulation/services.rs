@@ -76,9 +76,7 @@ impl Network {
     }
 
     pub(super) fn trust(&self, node: NodeId) -> &Trust {
-        self.nodes[node.index()]
-            .trust
-            .as_ref()
-            .expect("only nodes with TLS ask for signatures")
+        let credentials = self.nodes[node.index()].credentials();
+        &credentials.expect("only nodes with TLS ask for it").trust
     }
 }

@@ -79,8 +79,8 @@ pub(super) enum Segment {
     End,
     /// One frame.
     Frame(Kind, Vec<u8>),
-    /// A step of the handshake; see the module's drawing.
-    Handshake(u8),
+    /// A step of the handshake, of so many bytes; see the module's drawing.
+    Handshake(u8, usize),
     /// The listener does not want the handshake to go on.
     Refusal(Code),
 }
@@ -89,7 +89,7 @@ impl Segment {
     pub(super) const fn kind(&self) -> Kind {
         match self {
             Self::Frame(kind, _) => *kind,
-            Self::End | Self::Handshake(_) | Self::Refusal(_) => Kind::Control,
+            Self::End | Self::Handshake(..) | Self::Refusal(_) => Kind::Control,
         }
     }
 
@@ -97,7 +97,8 @@ impl Segment {
     pub(super) const fn len(&self) -> usize {
         match self {
             Self::Frame(_, bytes) => bytes.len(),
-            Self::End | Self::Handshake(_) | Self::Refusal(_) => 0,
+            Self::Handshake(_, len) => *len,
+            Self::End | Self::Refusal(_) => 0,
         }
     }
 }

@@ -8,11 +8,13 @@ use super::node::NodeId;
 use super::rule::{Packet, Protocol};
 use super::run::{Input, Occurrence};
 use super::stream::{EndId, Phase, SYN, SYN_ACK, Segment};
+use super::tls::records_len;
 use super::traffic::Kind;
 use super::transcript::{Fate, Sent};
 use crate::admission::{LinkChange, LinkId};
 use crate::time::Timestamp;
 use crate::wire::frame::{FRAME_HEADER_LEN, Frame, FrameHeader};
+use crate::wire::hello::Side;
 use crate::wire::refusal::Code;
 
 /// What IPv4 and TCP put before a segment's bytes.
@@ -85,7 +87,7 @@ impl Network {
     }
 
     /// Who sends to this end, and who holds it.
-    fn nodes_of(&self, to: EndId) -> Option<(NodeId, NodeId)> {
+    pub(super) fn nodes_of(&self, to: EndId) -> Option<(NodeId, NodeId)> {
         let connection = self.connections.get(to.connection)?;
         Some((
             connection.end(to.other().side).node,
@@ -98,10 +100,10 @@ impl Network {
         let segment_len_max =
             self.link(from, to).mtu.unwrap_or(MTU).max(2 * HEADERS_LEN) - HEADERS_LEN;
         let retransmit = match segment {
-            Segment::Handshake(SYN | SYN_ACK) => RETRANSMIT_FIRST,
+            Segment::Handshake(SYN | SYN_ACK, _) => RETRANSMIT_FIRST,
             _ => RETRANSMIT,
         };
-        let (mut left, mut last) = (segment.len(), self.now);
+        let (mut left, mut last) = (self.stream_len(from, segment), self.now);
         loop {
             let len = left.min(segment_len_max);
             let packet = Packet {
@@ -116,6 +118,15 @@ impl Network {
                 return Some(last);
             }
         }
+    }
+
+    /// What a segment is on the stream: frames between nodes with TLS travel in records.
+    fn stream_len(&self, from: NodeId, segment: &Segment) -> usize {
+        let records = match segment {
+            Segment::Frame(_, bytes) if self.is_tls(from) => records_len(bytes.len()),
+            _ => 0,
+        };
+        segment.len() + records
     }
 
     fn packet_arrival(&mut self, packet: &Packet, mut retransmit: Duration) -> Option<Timestamp> {
@@ -140,13 +151,13 @@ impl Network {
         let (node, is_forgotten) = (end.node, end.is_forgotten);
         let is_reachable = self.nodes[node.index()].is_reachable;
         match segment {
-            Segment::Handshake(SYN) if !is_reachable => end.forget(),
+            Segment::Handshake(SYN, _) if !is_reachable => end.forget(),
             segment if !is_reachable => {
                 end.wait(segment);
                 self.await_acknowledgement(to);
             }
             _ if is_forgotten => self.send_segment(to.other(), Segment::End),
-            Segment::Handshake(SYN) => self.handshake(to, SYN),
+            Segment::Handshake(SYN, _) => self.handshake(to, SYN),
             segment => self.give(node, Input::Segment(to, segment)),
         }
     }
@@ -165,7 +176,7 @@ impl Network {
         match segment {
             Segment::End => self.link_lost(to, None),
             Segment::Frame(_, bytes) => self.take_frame(to, &bytes),
-            Segment::Handshake(step) => self.handshake(to, step),
+            Segment::Handshake(step, _) => self.handshake(to, step),
             Segment::Refusal(code) => self.link_lost(to, Some(code)),
         }
     }
@@ -265,20 +276,25 @@ impl Network {
         Latency::between(Duration::ZERO, longest).draw(&mut self.nodes[sender.index()].tcp.again)
     }
 
-    /// The sender to this end gives up if it has heard nothing since this time.
+    /// The sender to this end gives up if it has heard nothing since this time. One that still dials has a timeout of its
+    /// own for that.
     pub(super) fn stream_timeout(&mut self, to: EndId, since: Timestamp) {
-        let Some(end) = self.connections.end_mut(to) else {
+        let Some(connection) = self.connections.get_mut(to.connection) else {
             return;
         };
+        let dials =
+            to.side == Side::Listener && connection.end(Side::Dialer).phase == Phase::Opening;
+        let end = connection.end_mut(to.side);
         if end.unacknowledged != Some(since) {
             return;
         }
-        end.take_waiting();
-        let sender = to.other();
-        if let Some(end) = self.connections.end_mut(sender) {
-            let node = end.node;
-            self.give(node, Input::TimedOut(sender));
+        if dials {
+            end.unacknowledged = None;
+            return self.await_acknowledgement(to);
         }
+        end.take_waiting();
+        let sender = connection.end(to.other().side).node;
+        self.give(sender, Input::TimedOut(to.other()));
     }
 }
 

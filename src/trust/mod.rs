@@ -252,6 +252,12 @@ impl Trust {
         self.shared.credentials.chain()
     }
 
+    /// Whether it asks the dialing end for a certificate.
+    #[must_use]
+    pub fn client_auth(&self) -> ClientAuth {
+        self.shared.client_auth
+    }
+
     /// How many trust anchors there are, from all sources.
     #[must_use]
     pub fn anchor_count(&self) -> usize {

@@ -15,6 +15,8 @@ mod config;
 mod figures;
 mod floors;
 #[cfg(feature = "daemon")]
+mod handshake;
+#[cfg(feature = "daemon")]
 mod processes;
 #[cfg(feature = "daemon")]
 mod readme;
