@@ -33,11 +33,17 @@ pub(crate) enum Sabotage {
     EchoConfirms,
     /// Accusations of ourselves go unanswered.
     RefutationDropped,
+    /// Nobody is told that a member has refuted a suspicion.
+    RefutationsUnreported,
     /// A refutation has the incarnation that was accused.
     IncarnationNotRaised,
+    /// A refutation has the first incarnation of all.
+    IncarnationWraps,
+    /// Members are suspected when their probe begins.
+    SuspectsUnprobed,
     /// A suspicion runs out at once.
     SuspicionFloorIgnored,
-    /// A suspicion never runs out.
+    /// A suspicion that runs out buries nobody.
     SuspicionNeverExpires,
 
     // Views.
@@ -45,6 +51,10 @@ pub(crate) enum Sabotage {
     DeadProbedForEver,
     /// Members join with an incarnation one higher than their own.
     ForeignIncarnationRaised,
+    /// A later life of a member is not taken for news.
+    LaterLivesIgnored,
+    /// Our own incarnation rises for no reason, now and then.
+    IncarnationRestless,
     /// A farewell counts as a death.
     LeftTreatedAsDead,
     /// Any other record replaces the one held, older ones too.
@@ -67,6 +77,10 @@ pub(crate) enum Sabotage {
     ViewHashIgnored,
 
     // Membership and admission.
+    /// The body of a datagram that is refused is believed all the same.
+    GarbageBelieved,
+    /// The next wakeup is always now.
+    WakesAtOnce,
     /// Whoever died is not redialled.
     AddressBookEmptied,
     /// A cluster of another name is as good as ours.

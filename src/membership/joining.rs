@@ -228,7 +228,8 @@ impl Membership {
 
     /// Starts, continues or ends the round over the contact points, as far as it goes.
     pub(super) fn work_on_contacts(&mut self, now: Timestamp) {
-        if self.stage != Stage::Running {
+        let forgotten = self.joining.said_alone && self.does(Sabotage::ContactsForgotten);
+        if self.stage != Stage::Running || forgotten {
             return;
         }
         for point in self.contacts.start_round(now) {

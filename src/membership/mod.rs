@@ -337,8 +337,13 @@ impl Membership {
             return output;
         }
         // What is due already is due now: only a later call is late.
+        let hurries = self.does(Sabotage::WakesAtOnce);
         self.wakeup = self.next_wakeup().map(|wakeup| Wakeup {
-            at: wakeup.at.max(self.now),
+            at: if hurries {
+                self.now
+            } else {
+                wakeup.at.max(self.now)
+            },
             ..wakeup
         });
         Output::Wait(self.wakeup)
@@ -388,6 +393,11 @@ impl Membership {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.joining.is_ready()
+    }
+
+    /// Failure detection, to look at.
+    pub(crate) const fn swim(&self) -> &Swim {
+        &self.swim
     }
 
     fn next_wakeup(&self) -> Option<Wakeup> {

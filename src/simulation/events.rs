@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 
+use super::invariants::News;
 use super::network::Network;
 use super::node::{Held, NodeId};
 use super::transcript::{Cause, Change, Entry, FaultId, FaultPhase, Refusal, RefusalKind, Turn};
@@ -13,6 +14,14 @@ use crate::wire::refusal::Code;
 // What nodes say.
 impl Network {
     pub(super) fn on_event(&mut self, node: NodeId, event: Event) {
+        let for_application = self.has_application(node).then(|| event.clone());
+        self.note_event(node, event);
+        if let Some(event) = for_application {
+            self.tell_event(node, &event);
+        }
+    }
+
+    fn note_event(&mut self, node: NodeId, event: Event) {
         use MemberState::{Alive, Dead, Left, Suspect};
         match event {
             Event::Alone => self.turn(node, Turn::Alone),
@@ -88,7 +97,13 @@ impl Network {
         let Some(subject) = self.known_subject(node, record) else {
             return;
         };
-        self.check_change(node, subject, &version);
+        self.check_news(&News {
+            observer: node,
+            subject,
+            record,
+            to: version,
+            cause,
+        });
         self.note(node, subject, version, cause);
     }
 

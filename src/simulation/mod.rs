@@ -45,6 +45,7 @@
 //! ```
 
 mod addresses;
+mod application;
 #[cfg(feature = "daemon")]
 mod authority;
 mod chance;
@@ -53,6 +54,7 @@ mod command;
 mod events;
 mod fixed;
 mod handshake;
+mod healing;
 mod invariants;
 mod latency;
 mod link;
@@ -80,9 +82,11 @@ mod traffic;
 mod transcript;
 mod udp;
 
+pub use application::{Application, Context};
 #[cfg(feature = "daemon")]
 pub use authority::{CertificateAuthority, NodeCertificate, Validity};
 pub use clock::{ClockChange, Clocks};
+pub use healing::Healing;
 pub use invariants::{Invariant, Violation};
 pub use latency::Latency;
 pub use link::{Bandwidth, Link, Loss};

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
 use super::addresses::Addresses;
+use super::application::{Check, Letters};
 use super::chance::{Chance, Dice, derive};
 use super::clock::{ClockChange, Clocks, NodeClocks};
 use super::invariants::{Issued, Violation};
@@ -55,9 +56,13 @@ pub struct Network {
     pub(super) recipients: Vec<SocketAddr>,
     /// Whose datagram or frame the node whose turn it is has been given.
     pub(super) teller: Option<NodeId>,
+    pub(super) letters: Letters,
+    pub(super) checks: Vec<Check>,
     pub(super) saboteur: Saboteur,
     /// How many nodes were audited.
     pub(super) audits: u64,
+    /// How many things have happened.
+    pub(super) happened: u64,
 }
 
 // Setting up.
@@ -85,8 +90,11 @@ impl Network {
             violation: None,
             recipients: Vec::new(),
             teller: None,
+            letters: Letters::default(),
+            checks: Vec::new(),
             saboteur: Saboteur::none(),
             audits: 0,
+            happened: 0,
             options,
         }
     }
@@ -129,6 +137,7 @@ impl Network {
             pace: Pace::new(self.options.service_time),
             lives: 0,
             traffic: Traffic::default(),
+            program: None,
             process: None,
         });
         node
@@ -187,6 +196,7 @@ impl Network {
         ));
         self.turn(node, Turn::Starts { life });
         self.host_is_up(node);
+        self.start_application(node);
         self.settle(node);
     }
 

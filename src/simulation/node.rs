@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use super::application::{Program, Running};
 use super::chance::Dice;
 use super::clock::{Anchor, NodeClocks};
+use super::invariants::Watch;
 use super::processor::{Pace, Processor};
 use super::stream::EndId;
 use super::tls::TlsFlights;
@@ -45,6 +47,7 @@ pub(super) struct Node {
     /// Whether its host answers for itself, process or not; not so once it has vanished.
     pub(super) is_reachable: bool,
     pub(super) traffic: Traffic,
+    pub(super) program: Option<Program>,
     pub(super) process: Option<Process>,
 }
 
@@ -74,6 +77,8 @@ pub(super) struct Process {
     pub(super) wakes: (Timestamp, u32),
     pub(super) processor: Processor,
     pub(super) view: View,
+    pub(super) watch: Watch,
+    pub(super) application: Option<Running>,
     /// It has left, or cannot go on: it stops once its outputs are drained.
     pub(super) is_ending: bool,
 }
@@ -123,6 +128,8 @@ impl Process {
             wakes: (Timestamp::ZERO, 0),
             processor: Processor::default(),
             view: View::default(),
+            watch: Watch::default(),
+            application: None,
             is_ending: false,
         }
     }
@@ -147,6 +154,7 @@ pub(super) struct View {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Held {
     pub(super) version: MemberVersion,
+    /// By the observer's own time.
     pub(super) since: Timestamp,
 }
 

@@ -42,7 +42,7 @@ impl Pace {
     /// Datagrams and frames take time; what the kernel or another thread does takes none of the node's.
     fn of(self, input: &Input) -> Duration {
         match input {
-            Input::Datagram { .. } | Input::Segment(_, Segment::Frame(..)) => {
+            Input::Datagram { .. } | Input::Message(_) | Input::Segment(_, Segment::Frame(..)) => {
                 self.service_time.saturating_mul(self.factor)
             }
             _ => Duration::ZERO,
@@ -116,6 +116,11 @@ impl Network {
     pub fn slow(&mut self, node: NodeId, factor: u32) {
         self.nodes[node.index()].pace.factor = factor;
         self.turn(node, Turn::IsSlowed { factor });
+    }
+
+    /// Whether a node is slowed.
+    pub(super) fn is_slowed(&self, node: NodeId) -> bool {
+        self.nodes[node.index()].pace.factor != 1
     }
 
     /// Stops a process where it stands, as SIGSTOP does: what arrives waits in its sockets, the newest datagrams are lost

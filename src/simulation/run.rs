@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::application::Letter;
 use super::invariants::Violation;
 use super::network::Network;
 use super::node::NodeId;
@@ -25,6 +26,8 @@ pub(super) enum Occurrence {
     Segment(EndId, Segment),
     /// A node may be done with what it was busy with.
     Served(NodeId),
+    /// Messages from one node's application to another's may go on.
+    Messages(NodeId, NodeId),
     /// A dial has waited long enough.
     ConnectTimeout(ConnectionId),
     /// What was sent to an end and is not acknowledged since this time has waited long enough.
@@ -52,6 +55,10 @@ pub(super) enum Input {
         point: ContactPoint,
         addrs: Vec<SocketAddr>,
     },
+    /// A message from another node's application.
+    Message(Letter),
+    /// A timer of its application.
+    ApplicationTimer { life: u32, timer: u64 },
     /// A segment of a connection.
     Segment(EndId, Segment),
     /// An introduction is signed.
@@ -105,6 +112,8 @@ impl Network {
         while let Some((at, occurrence)) = self.next(end) {
             self.now = at;
             self.happen(occurrence);
+            self.audit_now_and_then();
+            self.the_application_keeps_its_promise();
         }
         if self.violation.is_none() {
             self.now = end;
@@ -124,6 +133,7 @@ impl Network {
         match occurrence {
             Occurrence::ConnectTimeout(connection) => self.connect_timeout(connection),
             Occurrence::Input(node, input) => self.give(node, input),
+            Occurrence::Messages(from, to) => self.carry_waiting(from, to),
             Occurrence::Segment(end, segment) => self.segment_arrived(end, segment),
             Occurrence::Served(node) => self.served(node),
             Occurrence::StreamTimeout(end, since) => self.stream_timeout(end, since),
@@ -138,7 +148,11 @@ impl Network {
                 kind,
                 payload,
             } => self.take_datagram(node, from, kind, &payload),
+            Input::ApplicationTimer { life, timer } => {
+                return self.tell_timer(node, life, timer);
+            }
             Input::LinkLost(end, failure) => self.link_lost(end, failure),
+            Input::Message(letter) => return self.tell_message(node, &letter),
             Input::Segment(end, segment) => self.take_segment(end, segment),
             Input::TimedOut(end) => self.timed_out(end),
             answer => self.take_answer(node, answer),
@@ -152,8 +166,10 @@ impl Network {
         self.teller = self.addrs.holder(from);
         let now = self.time_at(node);
         if let Some(process) = &mut self.nodes[node.index()].process {
-            // What is refused changed nothing, and the machine has counted it.
-            let _ = process.membership.handle_datagram(now, from, payload);
+            let view = process.membership.swim().view_hash();
+            let taken = process.membership.handle_datagram(now, from, payload);
+            // What is refused the machine has counted.
+            self.refused_datagrams_change_nothing(node, view, taken);
         }
     }
 
@@ -195,6 +211,7 @@ impl Network {
             }
         }
         self.datagrams_go_to_members_only(node);
+        self.check_step(node);
         self.set_timer(node);
         let process = self.nodes[node.index()].process.as_ref();
         if process.is_some_and(|process| process.is_ending) {
@@ -220,6 +237,7 @@ impl Network {
     /// Has a node do what is due.
     pub(super) fn wake(&mut self, node: NodeId) {
         let now = self.time_at(node);
+        self.note_late(node, now);
         let Some(process) = &mut self.nodes[node.index()].process else {
             return;
         };

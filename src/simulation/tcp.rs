@@ -96,7 +96,12 @@ impl Network {
     }
 
     /// When a segment arrives, as often as it is lost; `None` if that takes longer than the sender waits.
-    fn arrival(&mut self, from: NodeId, to: NodeId, segment: &Segment) -> Option<Timestamp> {
+    pub(super) fn arrival(
+        &mut self,
+        from: NodeId,
+        to: NodeId,
+        segment: &Segment,
+    ) -> Option<Timestamp> {
         let segment_len_max =
             self.link(from, to).mtu.unwrap_or(MTU).max(2 * HEADERS_LEN) - HEADERS_LEN;
         let retransmit = match segment {
@@ -216,7 +221,7 @@ impl Network {
         rules.any(|imposed| imposed.rule.stalls(from, to, Protocol::Tcp))
     }
 
-    fn reaches(&self, from: NodeId, to: NodeId) -> bool {
+    pub(super) fn reaches(&self, from: NodeId, to: NodeId) -> bool {
         self.nodes[to.index()].is_reachable && !self.is_stalled(from, to)
     }
 

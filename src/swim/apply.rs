@@ -53,6 +53,10 @@ impl Swim {
 
     /// Whether a record of this version says more than what is held.
     pub(super) fn is_newer(&self, offered: MemberVersion, held: MemberVersion) -> bool {
+        let is_later = offered.generation > held.generation;
+        if is_later && self.saboteur.does(Sabotage::LaterLivesIgnored) {
+            return false;
+        }
         offered.supersedes(&held)
             || offered != held && self.saboteur.does(Sabotage::StaleRecordsAccepted)
             || held.state == MemberState::Dead
@@ -93,6 +97,10 @@ impl Swim {
     }
 
     pub(super) fn report(&mut self, event: Event) {
+        let is_refutation = matches!(event, Event::Alive(_));
+        if is_refutation && self.saboteur.does(Sabotage::RefutationsUnreported) {
+            return;
+        }
         self.actions.push_back(Action::Event(event));
     }
 

@@ -57,8 +57,7 @@ impl Swim {
         let held = self.local.version();
         let theirs = record.version();
         let is_ours = *record.encoded == **self.local.encoded();
-        let is_deaf = self.farewell.is_some() || self.saboteur.does(Sabotage::RefutationDropped);
-        if is_deaf || is_ours || theirs.generation < held.generation {
+        if self.farewell.is_some() || is_ours || theirs.generation < held.generation {
             return false;
         }
         if theirs.generation > held.generation {
@@ -81,8 +80,7 @@ impl Swim {
         let is_ours = accusation.incarnation == held.incarnation
             || accusation.incarnation > held.incarnation && !self.signer.is_signing();
         let stands = accusation.generation == held.generation && is_ours && self.farewell.is_none();
-        let answers = stands && !self.saboteur.does(Sabotage::RefutationDropped);
-        answers && self.outrank(now, accusation.incarnation, false)
+        stands && self.outrank(now, accusation.incarnation, false)
     }
 
     /// Publishes a new version of ourselves.
@@ -107,9 +105,19 @@ impl Swim {
             }
             return false;
         };
-        let incarnation = match self.saboteur.does(Sabotage::IncarnationNotRaised) {
-            true => held.incarnation,
-            false => incarnation,
+        self.stats.contested += 1;
+        if self.saboteur.does(Sabotage::RefutationDropped) {
+            return false;
+        }
+        let held = self.local.record();
+        let incarnation = match () {
+            () if self.saboteur.does(Sabotage::IncarnationNotRaised) => held.incarnation,
+            () if self.saboteur.does(Sabotage::IncarnationWraps)
+                && held.incarnation > Incarnation::FIRST =>
+            {
+                Incarnation::FIRST
+            }
+            () => incarnation,
         };
         let record = MemberRecord {
             incarnation,

@@ -308,6 +308,12 @@ impl Swim {
         self.awareness.score()
     }
 
+    /// Whom the probe started last is for, while it is in flight.
+    pub(crate) fn last_probed(&self) -> Option<&MemberId> {
+        let target = self.probes.last_target()?;
+        Some(self.table.member(target).id())
+    }
+
     /// How many updates wait to be sent.
     #[must_use]
     pub fn queue_len(&self) -> usize {

@@ -126,6 +126,8 @@ pub struct Stats {
     pub bodies_malformed: u64,
     /// Bodies from senders we do not know, from an earlier life of one, or under our own id.
     pub bodies_unknown: u64,
+    /// Accusations of ourselves and records passed off as ours, at our version or above it, that could be outranked.
+    pub contested: u64,
     /// Members not added for want of room.
     pub members_refused: u64,
     /// Probes that ended without an answer.

@@ -227,6 +227,11 @@ impl Probes {
         Some(Step::Verdict(self.in_flight.remove(at)))
     }
 
+    /// Whom the probe started last is for, while it is in flight.
+    pub(super) fn last_target(&self) -> Option<MemberIndex> {
+        self.in_flight.last().map(|probe| probe.target)
+    }
+
     /// Drops what concerns a member that is forgotten.
     pub(super) fn forget(&mut self, index: MemberIndex) {
         self.in_flight.retain(|probe| probe.target != index);

@@ -58,6 +58,13 @@ impl Swim {
         self.probes
             .start(Probe::new(now, number, target, version, spans));
         self.stats.probes_started += 1;
+        if self.saboteur.does(Sabotage::IncarnationRestless) && number.is_multiple_of(16) {
+            self.set_local(now, self.local.record().clone());
+        }
+        if self.saboteur.does(Sabotage::SuspectsUnprobed) && version.state == MemberState::Alive {
+            let by = self.local.id().clone();
+            self.suspect(now, target, by);
+        }
         self.ping(target, number);
         if self.blocking.is_on() {
             self.probes.stick(number);
@@ -89,14 +96,14 @@ impl Swim {
 
     /// Buries those whose suspicion has run out.
     pub(super) fn advance_suspicions(&mut self, now: Timestamp) {
-        if self.saboteur.does(Sabotage::SuspicionNeverExpires) {
-            return;
-        }
         let due = match self.saboteur.does(Sabotage::SuspicionFloorIgnored) {
             true => now + self.params.failure_timeout,
             false => now,
         };
         while let Some(index) = self.suspicions.expire_one(due) {
+            if self.saboteur.does(Sabotage::SuspicionNeverExpires) {
+                continue;
+            }
             let by = self.local.id().clone();
             self.bury(now, index, by);
         }

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use super::super::network::Network;
 use super::super::node::NodeId;
 use super::Invariant;
+use crate::membership::DatagramError;
+use crate::swim::BodyError;
 
 impl Network {
     /// Datagrams are within the agreed length and go to members only: never to a stranger, never to oneself.
@@ -27,6 +29,28 @@ impl Network {
             self.broken(from, None, broken);
         } else {
             self.recipients.push(to);
+        }
+    }
+
+    /// A datagram that is refused changes no view, but for the updates in front of one that cannot be read.
+    pub(in super::super) fn refused_datagrams_change_nothing(
+        &mut self,
+        node: NodeId,
+        view: u64,
+        taken: Result<(), DatagramError>,
+    ) {
+        let Some(membership) = self.membership(node) else {
+            return;
+        };
+        let seen = membership.swim().view_hash();
+        match taken {
+            Ok(()) | Err(DatagramError::Body(BodyError::Malformed(_))) => {}
+            Err(_) if seen == view => {}
+            Err(error) => {
+                let broken = Invariant::RefusedDatagramsChangeNothing
+                    .broken("an unchanged view", format!("a change by {error}"));
+                self.broken(node, None, broken);
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 macro_rules! invariants {
     ($( $(#[doc = $doc:literal])+ $variant:ident = $number:literal $name:ident, )+) => {
         /// A promise that holds in every run, whatever the faults. Numbers starting with S are safety, checked after every
-        /// step; those starting with L are liveness, judged once the network is healed.
+        /// step; those with L are liveness, judged once the network is healed; A is an application's own.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
         pub enum Invariant {
@@ -45,20 +45,58 @@ macro_rules! invariants {
 }
 
 invariants! {
-    /// What a node holds of a member only gives way to what supersedes it, until its tombstone expires.
+    /// What a node holds of a member that it holds live only gives way to what supersedes it.
     VersionsNeverFall = "S1" versions_never_fall,
+    /// A member held dead or left is live again only in a higher incarnation or a later life. Once its tombstone has expired,
+    /// an older version comes back only on the word of another member.
+    NoMemberReturnsFromTheDead = "S2" no_member_returns_from_the_dead,
     /// Every life and incarnation seen anywhere was issued by the member itself.
     OnlyTheOwnerRaisesItsOwn = "S3" only_the_owner_raises_its_own,
+    /// What a node calls itself never falls while it runs.
+    OwnNumbersNeverFall = "S4" own_numbers_never_fall,
     /// No node suspects itself, reports itself or writes to itself.
     NobodyTalksToItself = "S5" nobody_talks_to_itself,
+    /// A node that takes in what its own version does not outrank has outranked it by the end of the step.
+    AccusationsAreRefutedAtOnce = "S6" accusations_are_refuted_at_once,
+    /// A suspicion follows a probe that failed in the same step or the word of another; a death follows a suspicion, or the
+    /// word of another; both are about a member that is held live.
+    EveryVerdictHasACause = "S7" every_verdict_has_a_cause,
+    /// A suspicion that runs out has lasted at least its floor and at most its ceiling.
+    SuspicionsLastBetweenFloorAndCeiling = "S8" suspicions_last_between_floor_and_ceiling,
+    /// Local health stays within its bounds, and stretches the time between probes by one more than its score.
+    LocalHealthStretchesProbes = "S9" local_health_stretches_probes,
+    /// Only live members are probed, none over and over while others wait, and none waits for longer than two rounds.
+    MembersAreProbedInTurn = "S10" members_are_probed_in_turn,
     /// What a node told its application adds up to what it holds.
     EventsAddUpToTheView = "S11" events_add_up_to_the_view,
     /// No datagram is longer than agreed.
     DatagramsAreWithinTheLimit = "S12" datagrams_are_within_the_limit,
-    /// Datagrams go only to members that were admitted.
-    DatagramsGoToMembersOnly = "S14" datagrams_go_to_members_only,
+    /// A datagram that is refused changes no view.
+    RefusedDatagramsChangeNothing = "S13" refused_datagrams_change_nothing,
+    /// Members are of one cluster name and one security mode.
+    MembersAreAdmissible = "S14" members_are_admissible,
+    /// A member that has said goodbye is not reported dead.
+    TheLeftAreNotReportedDead = "S16" the_left_are_not_reported_dead,
+    /// No tombstone outlasts its time.
+    TombstonesAreForgotten = "S18" tombstones_are_forgotten,
     /// No node asks to be woken in the past, or over and over without time going on.
     NobodyIsWokenForNothing = "S20" nobody_is_woken_for_nothing,
+    /// Datagrams go only to members that were admitted.
+    DatagramsGoToMembersOnly = "S21" datagrams_go_to_members_only,
+    /// Whatever [`Network::check_after_every_step`](super::super::Network::check_after_every_step) was given.
+    TheApplicationKeepsItsPromise = "A1" the_application_keeps_its_promise,
+    /// Whoever does not run is held live by nobody.
+    TheCrashedAreDeadEverywhere = "L1" the_crashed_are_dead_everywhere,
+    /// Whoever runs is held alive by all who belong with it, in the version it gave itself.
+    ViewsAgreeWithTheTruth = "L3" views_agree_with_the_truth,
+    /// Nobody who runs is held in a life that is over.
+    ANewLifeReplacesTheOld = "L6" a_new_life_replaces_the_old,
+    /// No news waits to be passed on any more.
+    NewsDiesDown = "L7" news_dies_down,
+    /// Local health is back at 0.
+    LocalHealthRecovers = "L8" local_health_recovers,
+    /// Views that have come together stay as they are.
+    NobodyFlaps = "L9" nobody_flaps,
 }
 
 impl fmt::Display for Invariant {

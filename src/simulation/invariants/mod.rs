@@ -2,19 +2,23 @@
 //!
 //! Most checks stand where something changes, and look at what changed alone; views are compared whole one node at a time.
 
+mod audit;
 mod datagrams;
 mod list;
+mod step;
 #[cfg(test)]
 mod tests;
 mod view;
 mod violation;
 mod wakeups;
+mod watch;
 
 pub use list::Invariant;
-pub(super) use view::Issued;
+pub(super) use view::{Issued, News};
+pub(super) use violation::Broken;
 pub use violation::Violation;
+pub(super) use watch::Watch;
 
-use self::violation::Broken;
 use super::network::Network;
 use super::node::NodeId;
 use super::transcript::Entry;
@@ -40,5 +44,18 @@ impl Network {
             violation: Box::new(violation.clone()),
         });
         self.violation = Some(violation);
+    }
+
+    /// The same, once it cannot be otherwise any more. The violation that stopped the run.
+    pub(super) fn broken_for_good(
+        &mut self,
+        node: NodeId,
+        subject: Option<NodeId>,
+        broken: Broken,
+    ) -> Violation {
+        self.broken(node, subject, broken);
+        self.violation
+            .clone()
+            .expect("a run with a violation has stopped")
     }
 }

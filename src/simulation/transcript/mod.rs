@@ -30,6 +30,7 @@ pub struct Transcript {
     names: Vec<MemberId>,
     entries: Vec<Entry>,
     hash: TraceHash,
+    changes_len: u64,
 }
 
 impl Transcript {
@@ -41,6 +42,7 @@ impl Transcript {
             names: Vec::new(),
             entries: Vec::new(),
             hash: TraceHash::default(),
+            changes_len: 0,
         }
     }
 
@@ -62,6 +64,7 @@ impl Transcript {
     }
 
     pub(super) fn change(&mut self, change: Change) {
+        self.changes_len += 1;
         let version = change.to;
         let numbers = [
             change.subject.0.into(),
@@ -105,6 +108,12 @@ impl Transcript {
     #[must_use]
     pub fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// How often anybody came to see anybody in another state, written down or not.
+    #[must_use]
+    pub const fn changes_len(&self) -> u64 {
+        self.changes_len
     }
 
     /// Who came to see whom in another state, in order. Empty below [`Detail::Views`].
