@@ -1,6 +1,23 @@
-//! What must hold after every step, one function each.
+//! What must hold: one function each, named as its [`Invariant`], which says in a sentence what it promises.
 //!
-//! Most checks stand where something changes, and look at what changed alone; views are compared whole one node at a time.
+//! Most checks stand where something changes and look at what changed alone; whole views are compared one node at a time.
+//! Each is seen to fail for a way to break the core (`tests`).
+//!
+//! | number | promise | checked |
+//! |---|---|---|
+//! | S1–S3, S14, S16 | versions, resurrection, ownership, admission, farewells | where a view changes (`view`) |
+//! | S4, S6, S9, S10 | own numbers, refutation, local health, the order of probes | where a step of a node ends (`step`) |
+//! | S5 | nobody talks to itself | where a view changes, where a datagram leaves |
+//! | S7, S8 | causes and length of suspicions | where a view changes |
+//! | S10, S11, S18 | nobody is forgotten, events add up, tombstones expire | on a whole view (`audit`), one every 1,024 things that happen |
+//! | S12, S13, S21 | datagrams: length, what a refused one changes, to whom | where one leaves or comes in (`datagrams`) |
+//! | S15 | one id, one node | by admission: a second node of an id is refused while the first answers; there its tests are |
+//! | S17 | wall clocks | by comparing what is seen in two runs that differ in a wall clock alone (`tests`) |
+//! | S19 | determinism | by comparing two runs of one seed |
+//! | S20 | no wakeup for nothing | where a node says when to wake it (`wakeups`) |
+//! | A1 | an application's own promise | after everything that happens |
+//! | L1, L3, L6–L9 | completeness, convergence, rebirth, quiet, recovery, stability | by [`Network::heal_and_judge`]; L4, L5 and L10 are L3 after a cut, after a join, and of versions |
+//! | L2, L11 | accuracy, and holding out on two-hop paths | by what a scenario expects: they depend on its faults |
 
 mod audit;
 mod datagrams;

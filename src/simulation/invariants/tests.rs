@@ -6,8 +6,8 @@ use crate::membership::Options;
 use crate::sabotage::Sabotage;
 use crate::simulation::run::Input;
 use crate::simulation::{
-    Effect, Healing, Invariant, Kind, Loss, Network, NetworkOptions, NodeId, Rate, Rule, Violation,
-    plain_options,
+    Change, ClockChange, Clocks, Effect, Healing, Invariant, Kind, Loss, Network, NetworkOptions,
+    NodeId, Rate, Rule, Violation, plain_options,
 };
 use crate::swim::DATAGRAM_LEN_MIN;
 use crate::wire::datagram::{Group, Header, encode_header};
@@ -245,4 +245,26 @@ fn every_invariant_is_seen_to_fail() {
         let is_seen = table.iter().any(|(_, _, seen)| seen == invariant);
         assert!(is_seen, "{invariant} was never seen to fail");
     }
+}
+
+/// What everybody sees of everybody while a node crashes, and the wall clock of another may jump.
+fn seen(seed: u64, jumps: bool) -> Vec<Change> {
+    let mut network = Network::new(NetworkOptions::default(), seed);
+    let nodes = add_nodes(&mut network, 5, |_| {});
+    network.start_all();
+    run(&mut network, 5).unwrap();
+    if jumps {
+        let ahead = ClockChange::Ahead(3_600 * SECOND);
+        network.set_clock(nodes[1], Clocks::Wall, ahead);
+    }
+    run(&mut network, 5).unwrap();
+    network.crash(nodes[3]);
+    run(&mut network, 20).unwrap();
+    network.transcript().changes().copied().collect()
+}
+
+#[test]
+fn a_wall_clock_that_jumps_changes_nothing_that_anybody_sees() {
+    assert_eq!(seen(4, false), seen(4, true));
+    assert_ne!(seen(4, false), seen(5, false));
 }
