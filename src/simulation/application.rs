@@ -125,10 +125,12 @@ pub(super) struct Program(Box<dyn Fn() -> Box<dyn Application> + Send>);
 /// One run of a [`Program`].
 pub(super) struct Running(Box<dyn Application>);
 
+type Promise = Box<dyn Fn(&Network) -> Result<(), String> + Send>;
+
 /// What an embedder wants to hold after every step.
 pub(super) struct Check {
     name: String,
-    holds: Box<dyn Fn(&Network) -> Result<(), String> + Send>,
+    holds: Promise,
 }
 
 /// Messages between each pair of nodes: none overtakes another.

@@ -186,7 +186,8 @@ impl Network {
     /// Whether two nodes could be members of one cluster, as far as their settings go.
     pub(in super::super) fn are_compatible(&self, one: NodeId, other: NodeId) -> bool {
         let (one, other) = (&self.nodes[one.index()], &self.nodes[other.index()]);
-        one.options.cluster == other.options.cluster && one.trust.is_some() == other.trust.is_some()
+        one.options.cluster == other.options.cluster
+            && one.credentials.is_some() == other.credentials.is_some()
     }
 }
 
