@@ -8,7 +8,7 @@ use crate::admin::AdminError;
 use crate::config::{Setting as ConfigSetting, Settings, Source};
 use crate::member::Role;
 use crate::node::{Setting, StartError};
-use crate::trust::{LoadError, LoadProblem};
+use crate::trust::{LoadError, LoadProblem, Material};
 
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +54,13 @@ impl StartFailure {
             Self::Admin(AdminError::Resolve { .. }) => return management("address"),
             Self::Node(StartError::Trust(error)) => {
                 let section = security(role);
-                return vec![format!("{section}.{}", error.material.setting())];
+                let names: &[&str] = match error.material {
+                    Material::CertificateChain => &["certificateChain", "certificateChainPath"],
+                    Material::PrivateKey => &["privateKey", "privateKeyPath"],
+                    other => &[other.setting()],
+                };
+                let path = |name: &&str| format!("{section}.{name}");
+                return names.iter().map(path).collect();
             }
             Self::Node(StartError::Bind(error)) if is_of_host(&error.source) => hosts(role),
             Self::Node(error) => match (error.setting(), role) {

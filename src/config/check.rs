@@ -9,7 +9,10 @@ use super::{
     Cluster, Config, DialBack, Management, Membership, Network, Scheme, Security, SystemRoots, Tls,
 };
 use crate::member::{ContactPoint, MemberId, Role};
-use crate::trust::{ClientAuth, HostnameVerification, IdentityOptions, RuleKind};
+use crate::trust::{
+    ClientAuth, ExposedKey, HostnameVerification, IdentityOptions, Inline, KeyStore, Passphrase,
+    RuleKind,
+};
 
 /// The configuration of a node; none, with a problem noted, where settings contradict each other.
 pub(super) fn config(
@@ -189,22 +192,39 @@ impl<'a> Check<'a> {
     }
 
     fn tls(&mut self) -> Option<Tls> {
-        let chain = self.security_key("certificateChainPath");
-        let key = self.security_key("privateKeyPath");
-        let missing = [chain, key].into_iter().filter(|path| !path.is_set());
-        let missing: Vec<_> = missing.map(|path| path.key).collect();
-        if !missing.is_empty() {
-            let enabled = self.security_key("enabled").source.clone();
-            let problem = Problem::MissingPaths {
-                keys: missing,
-                enabled,
-            };
-            self.findings.problems.push(problem);
+        let inline = Inline {
+            certificate_chain: self.security_key("certificateChain").text(),
+            private_key: self.security_key("privateKey").secret(),
+        };
+        let key_store = self.key_store();
+        let chain = self.one_of("certificateChainPath", "certificateChain");
+        let key = self.one_of("privateKeyPath", "privateKey");
+        let password = self.one_of("privateKeyPassword", "privateKeyPasswordFile");
+        match self.security_key("keyStore.filePath") {
+            store if store.is_set() => {
+                for other in [chain, key].into_iter().filter(|other| other.is_set()) {
+                    self.contradict(store, other);
+                }
+            }
+            _ => self.require_paths([chain, key])?,
         }
+        let passphrase = match password.key.row.is_secret {
+            true => password.secret().map(Passphrase::Given),
+            false => password.text().map(|file| Passphrase::File(file.into())),
+        };
+        let path = |name: &str| self.security_key(name).text().unwrap_or_default();
         let trusted = self.security_key("trustedCertificatesPath").text();
         Some(Tls {
-            certificate_chain_path: chain.text()?.into(),
-            private_key_path: key.text()?.into(),
+            certificate_chain_path: path("certificateChainPath").into(),
+            private_key_path: path("privateKeyPath").into(),
+            inline,
+            key_store,
+            passphrase,
+            exposed_key: match self.security_key("filePermissions").choice() {
+                "ignore" => ExposedKey::Ignore,
+                "refuse" => ExposedKey::Refuse,
+                _ => ExposedKey::Warn,
+            },
             trusted_certificates_path: trusted.map(Into::into),
             system_roots: match self.security_key("systemRoots").choice() {
                 "true" => SystemRoots::True,
@@ -218,6 +238,48 @@ impl<'a> Check<'a> {
             },
             identity: self.identity(),
         })
+    }
+
+    fn key_store(&self) -> Option<KeyStore> {
+        let file = self.security_key("keyStore.filePath").text()?;
+        Some(KeyStore {
+            file: file.into(),
+            password: self
+                .security_key("keyStore.password")
+                .secret()
+                .unwrap_or_default(),
+        })
+    }
+
+    /// Of two settings for the same thing the one that is set, else the first; both are a contradiction.
+    fn one_of(&mut self, first: &str, second: &str) -> &'a Setting {
+        let (first, second) = (self.security_key(first), self.security_key(second));
+        match (first.is_set(), second.is_set()) {
+            (true, true) => self.contradict(first, second),
+            (false, true) => return second,
+            _ => {}
+        }
+        first
+    }
+
+    fn contradict(&mut self, one: &'a Setting, other: &'a Setting) {
+        self.findings.problems.push(Problem::Both {
+            key: one.key,
+            place: one.source.clone(),
+            other: other.key,
+        });
+    }
+
+    fn require_paths(&mut self, settings: [&'a Setting; 2]) -> Option<()> {
+        let missing = settings.into_iter().filter(|path| !path.is_set());
+        let keys: Vec<_> = missing.map(|path| path.key).collect();
+        if keys.is_empty() {
+            return Some(());
+        }
+        let enabled = self.security_key("enabled").source.clone();
+        let problem = Problem::MissingPaths { keys, enabled };
+        self.findings.problems.push(problem);
+        None
     }
 
     fn identity(&self) -> IdentityOptions {

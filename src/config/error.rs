@@ -97,6 +97,16 @@ pub enum Problem {
         /// The right key.
         key: &'static Key,
     },
+    /// Two settings for the same thing.
+    #[error("{place}: {} and {} are both set; set one of them", key.path, other.path)]
+    Both {
+        /// One of the two.
+        key: &'static Key,
+        /// Where it was written.
+        place: Source,
+        /// The other.
+        other: &'static Key,
+    },
     /// A contact point's scheme says otherwise than the switch for TLS.
     #[error(
         "{place}: {written} does not agree with {switch} = {enabled}; write the scheme that does, or none, or {} {switch}",

@@ -34,7 +34,7 @@ pub use source::{Position, Source};
 pub use value::{Kind, Value, ValueError};
 
 use crate::member::{MemberId, Role};
-use crate::trust::{ClientAuth, IdentityOptions};
+use crate::trust::{ClientAuth, ExposedKey, IdentityOptions, Inline, KeyStore, Passphrase};
 use layer::{Findings, Layer};
 
 /// What a node is to be, checked.
@@ -103,13 +103,21 @@ pub struct Security {
     pub dial_back: Option<DialBack>,
 }
 
-/// The files of TLS. Relative paths start from the working directory; none has been opened yet.
+/// What TLS takes. Relative paths start from the working directory; no file has been opened yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tls {
-    /// PEM: this node's certificate, then its chain; every certificate in it is trusted.
+    /// PEM: this node's certificate, then its chain; every certificate in it is trusted. Empty where it comes otherwise.
     pub certificate_chain_path: PathBuf,
-    /// PEM: the private key of the first certificate.
+    /// PEM: the private key of the first certificate. Empty where it comes otherwise.
     pub private_key_path: PathBuf,
+    /// The two as texts, instead of the files.
+    pub inline: Inline,
+    /// The two in one PKCS#12 file, instead of the files.
+    pub key_store: Option<KeyStore>,
+    /// What opens the private key, where it is encrypted.
+    pub passphrase: Option<Passphrase>,
+    /// What to do if others can read the file of the private key.
+    pub exposed_key: ExposedKey,
     /// PEM: further certificates to trust.
     pub trusted_certificates_path: Option<PathBuf>,
     /// Whether the system's roots are trusted too.

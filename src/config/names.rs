@@ -96,7 +96,7 @@ fn negated(word: &str) -> Option<&'static Key> {
 }
 
 /// The nearest key under `prefix`: a slip of the finger first; then, among those in use, one whose last part agrees, or
-/// else the most alike.
+/// its last word (`Path`), or else the most alike.
 fn nearest(word: &str, prefix: &'static str) -> &'static Key {
     let distance = |key: &&'static Key| strsim::osa_distance(word, &key.word);
     let is_in_use = |key: &&'static Key| key.row.status == Status::Active;
@@ -104,11 +104,16 @@ fn nearest(word: &str, prefix: &'static str) -> &'static Key {
         let end = key.path.rsplit('.').next().unwrap_or_default();
         word.ends_with(&schema::collapse(end))
     };
+    let has_same_last_word = |key: &&'static Key| {
+        let hump = key.path.rfind(|c: char| c.is_ascii_uppercase());
+        hump.is_some_and(|hump| word.ends_with(&schema::collapse(&key.path[hump..])))
+    };
     let in_use = || candidates(prefix).filter(is_in_use);
     candidates(prefix)
         .filter(|key| distance(key) <= 1)
         .min_by_key(distance)
         .or_else(|| in_use().filter(has_same_end).min_by_key(distance))
+        .or_else(|| in_use().filter(has_same_last_word).min_by_key(distance))
         .or_else(|| in_use().min_by_key(distance))
         .expect("every checked prefix has keys")
 }

@@ -11,6 +11,7 @@ use super::schema::{self, Key, Status};
 use super::source::Source;
 use super::value::Value;
 use crate::member::{MemberId, Role};
+use crate::trust::Secret;
 
 /// Every effective value of a section, in the order of the documentation.
 #[derive(Clone, Debug)]
@@ -268,6 +269,14 @@ impl Setting {
         }
     }
 
+    pub(super) fn secret(&self) -> Option<Secret> {
+        match self.one() {
+            None => None,
+            Some(Value::Secret(secret)) => Some(secret.clone()),
+            other => self.mismatch(other),
+        }
+    }
+
     pub(super) fn member_id(&self) -> MemberId {
         match self.one() {
             Some(Value::MemberId(id)) => id.clone(),
@@ -328,7 +337,11 @@ fn note_blank(variable: &Binding, beneath: Option<&Binding>, findings: &mut Find
 /// The value of `text`; none, with a problem noted, where it is not of the key's kind.
 fn parse(key: &'static Key, text: &str, place: &Source, findings: &mut Findings) -> Option<Value> {
     let text = if key.row.is_secret { text } else { text.trim() };
-    let parsed = key.row.kind.parse(text);
+    let masked = |value| match value {
+        Value::Text(text) if key.row.is_secret => Value::Secret(text.into()),
+        value => value,
+    };
+    let parsed = key.row.kind.parse(text).map(masked);
     let problem = |cause| Problem::Value {
         key,
         place: place.clone(),

@@ -10,7 +10,7 @@ use super::contact::Contact;
 use super::parse;
 use crate::member::contact::{self, ContactPointError, HostError};
 use crate::member::{MemberId, MemberIdError};
-use crate::trust::{RuleError, RuleKind};
+use crate::trust::{RuleError, RuleKind, Secret};
 
 /// What a key takes: its type and range, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +73,8 @@ pub enum Value {
     Int(i64),
     /// Of [`Kind::MemberId`].
     MemberId(MemberId),
+    /// Of a secret key, whatever its kind.
+    Secret(Secret),
     /// Of [`Kind::Size`], in bytes.
     Size(u64),
     /// Of [`Kind::AdvertisedHost`] or [`Kind::BindHost`] (without brackets), [`Kind::Name`], [`Kind::Path`],
@@ -242,6 +244,7 @@ impl fmt::Display for Value {
             Self::Duration(duration) => f.write_str(&parse::show_duration(*duration)),
             Self::Int(number) => number.fmt(f),
             Self::MemberId(id) => id.fmt(f),
+            Self::Secret(secret) => secret.fmt(f),
             Self::Size(bytes) => f.write_str(&parse::show_size(*bytes)),
             Self::Text(text) => f.write_str(text),
         }

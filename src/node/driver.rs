@@ -27,7 +27,7 @@ use tokio::time::{sleep, timeout};
 use super::clock::Clock;
 use super::error::Ended;
 use super::handle::Shared;
-use super::log::{self, Chain};
+use super::log::{Chain, Log};
 use super::work::{self, Dialling, Outcome};
 use crate::admission::{LinkChange, LinkId, Opened};
 use crate::membership::{ContactPoint, Event, Membership, Output};
@@ -108,6 +108,7 @@ pub(super) struct Driver {
     dials: BTreeMap<LinkId, Dial>,
     /// What the contact points resolved to last.
     names: BTreeMap<ContactPoint, Vec<SocketAddr>>,
+    log: Log,
     accepted: u64,
     overflowed: Vec<LinkId>,
     wakeup: Option<Timestamp>,
@@ -168,6 +169,7 @@ impl Driver {
             links: BTreeMap::new(),
             dials: BTreeMap::new(),
             names: BTreeMap::new(),
+            log: Log::default(),
             accepted: 0,
             overflowed: Vec::new(),
             wakeup: None,
@@ -189,6 +191,7 @@ impl Driver {
             if self.is_overdue_by(Duration::ZERO) {
                 self.feed(Membership::handle_timeout);
             }
+            self.log.catch_up(self.clock.now());
         }
         self.close().await;
     }
@@ -293,7 +296,7 @@ impl Driver {
                 match result {
                     Ok(secured) => self.open(id, (addr, Side::Dialer), secured, None),
                     Err(error) => {
-                        log::dial_failed(addr, &error);
+                        self.log.dial_failed(self.clock.now(), addr, &error);
                         let code = error.code;
                         self.feed(|core, now| {
                             if !matches!(code, Code::HandshakeTimeout | Code::Unreachable) {
@@ -305,7 +308,7 @@ impl Driver {
                 }
             }
             Outcome::Refused { peer, error } => {
-                log::refused_at_the_door(peer, &error);
+                self.log.refused_at_the_door(self.clock.now(), peer, &error);
                 self.feed(|core, now| core.handle_refused(now, peer, error.code));
             }
             Outcome::Resolved(contact, addrs) => {
@@ -316,6 +319,10 @@ impl Driver {
                 self.feed(|core, now| core.handle_signed(now, introduction));
             }
             Outcome::Verified(id, result) => {
+                let result = result.map_err(|rejected| {
+                    self.log.introduction_refused(self.clock.now(), &rejected);
+                    rejected.code
+                });
                 self.feed(|core, now| core.handle_verified(now, id, result));
             }
         }
@@ -456,7 +463,7 @@ impl Driver {
     }
 
     fn tell(&mut self, event: Event) {
-        log::event(&event);
+        self.log.event(self.clock.now(), &event);
         match event {
             Event::Ready => self.shared.set_ready(),
             Event::LeaveFinished { acknowledged } => {

@@ -65,6 +65,10 @@ fn trust_options(tls: &config::Tls, contact_hosts: Vec<String>) -> TrustOptions 
             config::SystemRoots::True => SystemRoots::On,
         },
         contact_hosts,
+        inline: tls.inline.clone(),
+        key_store: tls.key_store.clone(),
+        passphrase: tls.passphrase.clone(),
+        exposed_key: tls.exposed_key,
         client_auth: tls.client_auth,
         identity: tls.identity.clone(),
     }

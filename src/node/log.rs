@@ -1,12 +1,18 @@
 //! What an operator reads: one line per event, with the words that JSON, metrics and docs use.
+//!
+//! Lines that a stranger can cause, by dialling or by being dialled, are bounded by the [`Limiter`]; the counters of
+//! refusals go on counting.
 
 use std::error::Error;
 use std::fmt;
 use std::net::SocketAddr;
 
+use super::limiter::Limiter;
 use crate::member::{MemberId, MemberRecord};
 use crate::membership::Event;
+use crate::time::Timestamp;
 use crate::transport::LinkError;
+use crate::transport::introduction::Rejected;
 use crate::wire::refusal::Code;
 
 /// An error with all its causes, on one line.
@@ -24,19 +30,72 @@ impl fmt::Display for Chain<'_> {
     }
 }
 
-/// Logs what the socket or TLS said of a dial that came to nothing. That nobody answers, or who was refused, the core tells.
-pub(super) fn dial_failed(addr: SocketAddr, error: &LinkError) {
-    let chain = Chain(error);
-    match error.code {
-        Code::Unreachable => tracing::debug!(%addr, error = %chain, "cannot open a link"),
-        _ => tracing::info!(%addr, error = %chain, "cannot open a link"),
-    }
+/// The log of one node.
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    limiter: Limiter,
 }
 
-/// Logs what the socket or TLS said of a connection that the door did not let in. That it was refused the core tells.
-pub(super) fn refused_at_the_door(peer: SocketAddr, error: &LinkError) {
-    if let Some(source) = &error.source {
-        tracing::info!(%peer, error = %Chain(source), "a connection could not be secured");
+impl Log {
+    /// Logs what the socket or TLS said of a dial that came to nothing. That nobody answers, or who was refused, the core
+    /// tells.
+    pub(super) fn dial_failed(&mut self, now: Timestamp, addr: SocketAddr, error: &LinkError) {
+        let chain = Chain(error);
+        if error.code == Code::Unreachable {
+            tracing::debug!(%addr, error = %chain, "cannot open a link");
+        } else if self.admits(now, "cannot open a link", error.code) {
+            tracing::info!(%addr, error = %chain, "cannot open a link");
+        }
+    }
+
+    /// Logs what the socket or TLS said of a connection that the door did not let in. That it was refused the core tells.
+    pub(super) fn refused_at_the_door(
+        &mut self,
+        now: Timestamp,
+        peer: SocketAddr,
+        error: &LinkError,
+    ) {
+        if let Some(source) = &error.source
+            && self.admits(now, "a connection could not be secured", error.code)
+        {
+            tracing::info!(%peer, error = %Chain(source), "a connection could not be secured");
+        }
+    }
+
+    /// Logs what trust says of an introduction that it refuses.
+    pub(super) fn introduction_refused(&mut self, now: Timestamp, rejected: &Rejected) {
+        if self.admits(now, "an introduction is refused", rejected.code) {
+            tracing::warn!(error = %Chain(rejected), "an introduction is refused");
+        }
+    }
+
+    /// Logs an event.
+    pub(super) fn event(&mut self, now: Timestamp, happened: &Event) {
+        match happened {
+            Event::Refused { code, by_us, .. } => {
+                let what = if *by_us {
+                    "a peer is refused"
+                } else {
+                    "a peer refuses this node"
+                };
+                if self.admits(now, what, *code) {
+                    event(happened);
+                }
+            }
+            _ => event(happened),
+        }
+    }
+
+    /// Says how many lines were left out, once their time is over.
+    pub(super) fn catch_up(&mut self, now: Timestamp) {
+        for ((what, code), lines) in self.limiter.ended(now) {
+            tracing::warn!(lines, %code, "left out in the last minute: {what}");
+        }
+    }
+
+    fn admits(&mut self, now: Timestamp, what: &'static str, code: Code) -> bool {
+        self.catch_up(now);
+        self.limiter.admits(now, (what, code))
     }
 }
 
@@ -50,7 +109,7 @@ const fn is_noise(code: Code) -> bool {
 }
 
 /// Logs an event: what changes nothing for anybody at `debug`, what somebody should look at as a warning.
-pub(super) fn event(event: &Event) {
+fn event(event: &Event) {
     match event {
         Event::MemberJoined(record) => member(record, "joined"),
         Event::MemberSuspected { record, by } => accused(record, by, "suspected"),

@@ -12,6 +12,7 @@
 //! | `driver` | the loop: wait, feed one input, drain the outputs |
 //! | `work` | what takes time: accepting, dialling, resolving, signing, verifying |
 //! | `log` | what an operator reads |
+//! | `limiter` | how many lines of a kind that is |
 //! | `handle` | [`Node`] and its events |
 
 mod advertise;
@@ -21,6 +22,7 @@ mod error;
 #[cfg(feature = "daemon")]
 mod from_config;
 mod handle;
+mod limiter;
 mod log;
 mod options;
 mod start;

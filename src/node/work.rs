@@ -12,8 +12,9 @@ use super::log::Chain;
 use crate::admission::{LinkId, VerificationId};
 use crate::membership::ContactPoint;
 use crate::transport::door::{self, Secured, Target};
+use crate::transport::introduction::{self, Rejected};
 use crate::transport::tcp::{Listener, Place, SocketOptions};
-use crate::transport::{LinkError, Security, introduction};
+use crate::transport::{LinkError, Security};
 use crate::trust::{Signature, Trust, VerifiedIntroduction};
 use crate::wire::hello::Introduction;
 use crate::wire::refusal::Code;
@@ -38,7 +39,7 @@ pub(super) enum Outcome {
     /// Our introduction.
     Signed(Introduction),
     /// What trust says of an introduction.
-    Verified(VerificationId, Result<VerifiedIntroduction, Code>),
+    Verified(VerificationId, Result<VerifiedIntroduction, Rejected>),
 }
 
 /// Accepts connections for ever and brings each to the door, in tasks that end with this one.
@@ -148,13 +149,8 @@ pub(super) async fn verify(
     introduction: Introduction,
     report: mpsc::Sender<Outcome>,
 ) {
-    let verified = spawn_blocking(move || {
-        let verified = introduction::verify(&trust, &introduction, wall_clock());
-        verified.map_err(|rejected| {
-            tracing::warn!(error = %Chain(&rejected), "an introduction is refused");
-            rejected.code
-        })
-    });
+    let verified =
+        spawn_blocking(move || introduction::verify(&trust, &introduction, wall_clock()));
     if let Ok(verified) = verified.await {
         let _ = report.send(Outcome::Verified(id, verified)).await;
     }

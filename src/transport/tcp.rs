@@ -137,6 +137,7 @@ impl Listener {
 
     /// Waits for the next connection. Errors are waited out: they concern one connection, or pass.
     pub async fn accept(&self) -> Accepted {
+        let mut failures = 0_u64;
         loop {
             match self.socket.accept().await {
                 Ok((stream, peer)) => {
@@ -153,7 +154,11 @@ impl Listener {
                 }
                 Err(error) if concerns_one_connection(&error) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept connections; trying again");
+                    failures += 1;
+                    // Whoever holds all file descriptors must not have the log as well.
+                    if failures.is_power_of_two() {
+                        tracing::warn!(%error, failures, "cannot accept connections; trying again");
+                    }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }

@@ -10,7 +10,6 @@ use rustls::pki_types::CertificateDer;
 use rustls::sign::{CertifiedKey, SigningKey};
 
 use super::certificate::Certificate;
-use super::key;
 use super::load::{Input, LoadError, LoadProblem};
 use super::signature;
 use super::truststore::{is_self_signed, v3_authority};
@@ -29,14 +28,13 @@ impl Credentials {
     ///
     /// # Errors
     ///
-    /// [`LoadError`] if the key cannot be used or belongs to another certificate, or if every peer would refuse the
+    /// [`LoadError`] if the key belongs to another certificate, or if every peer would refuse the
     /// certificate `now`.
     pub(super) fn new(
         (chain, chain_input): (&[Certificate], &Input),
-        key_input: &Input,
+        (key, key_input): (Arc<dyn SigningKey>, &Input),
         now: Timestamp,
     ) -> Result<Self, LoadError> {
-        let key = key::load(key_input)?;
         let leaf = chain
             .first()
             .expect("a chain file has yielded at least one certificate");
@@ -87,7 +85,7 @@ impl fmt::Debug for Credentials {
 }
 
 /// Whether the public halves are the same, byte for byte.
-fn belongs_to(key: &dyn SigningKey, certificate: &Certificate) -> bool {
+pub(super) fn belongs_to(key: &dyn SigningKey, certificate: &Certificate) -> bool {
     key.public_key()
         .is_some_and(|spki| spki == *certificate.spki())
 }

@@ -1,6 +1,6 @@
 //! Reads the one private key of a file, and names what cannot be used by its kind, with the way out.
 //!
-//! PKCS#8, PKCS#1 and SEC1 (the last also behind an `EC PARAMETERS` block); RSA from 2048 bits, EC P-256, P-384 and P-521,
+//! PKCS#8, encrypted or not, PKCS#1 and SEC1 (the last also behind an `EC PARAMETERS` block); RSA from 2048 bits, EC P-256, P-384 and P-521,
 //! Ed25519. DSA has no signatures in TLS 1.3: said here, at start, instead of in every handshake that fails.
 
 use std::sync::Arc;
@@ -10,15 +10,23 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, P
 use rustls::sign::SigningKey;
 use x509_parser::asn1_rs::{Any, FromDer, Oid, oid};
 
+use super::decrypt;
 use super::load::{Input, LoadError, LoadProblem};
 use super::pem::Block;
+use super::secret::Secret;
 
 /// Loads the private key of a file.
 ///
 /// # Errors
 ///
-/// [`LoadError`] if there is none, more than one, an encrypted one, or one that cannot sign a TLS 1.3 handshake.
-pub(super) fn load(input: &Input) -> Result<Arc<dyn SigningKey>, LoadError> {
+/// [`LoadError`] if there is none, more than one, an encrypted one that the passphrase does not open, or one that cannot sign a TLS 1.3 handshake.
+pub(super) fn load(
+    input: &Input,
+    passphrase: Option<&Secret>,
+) -> Result<Arc<dyn SigningKey>, LoadError> {
+    if let Some(der) = input.key() {
+        return parse(input, &PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(der)));
+    }
     let blocks = input.blocks()?;
     let keys: Vec<&Block<'_>> = blocks
         .iter()
@@ -33,26 +41,43 @@ pub(super) fn load(input: &Input) -> Result<Arc<dyn SigningKey>, LoadError> {
         [block] => block,
         _ => return Err(input.error(LoadProblem::AmbiguousKey { count: keys.len() })),
     };
-    let encrypted = |form| {
-        input.error(LoadProblem::EncryptedKey {
-            form,
-            file: input.name(),
-        })
-    };
-    if block.label == "ENCRYPTED PRIVATE KEY" {
-        return Err(encrypted("PKCS#8"));
-    }
     if block.is_legacy_encrypted() {
-        return Err(encrypted("the old form, Proc-Type: 4,ENCRYPTED"));
+        let form = "the old form, Proc-Type: 4,ENCRYPTED";
+        return Err(input.error(match passphrase {
+            Some(_) => LoadProblem::UnsupportedEncryption {
+                form: form.to_owned(),
+            },
+            None => encrypted(input, form),
+        }));
     }
     let der = block.decode().map_err(|problem| input.error(problem))?;
+    if block.label == "ENCRYPTED PRIVATE KEY" {
+        let Some(passphrase) = passphrase else {
+            return Err(input.error(encrypted(input, "PKCS#8")));
+        };
+        let decrypted = decrypt::pkcs8(&der, passphrase.expose());
+        let der = decrypted.map_err(|problem| input.error(problem))?;
+        let key = PrivatePkcs8KeyDer::from(der.as_slice());
+        return parse(input, &PrivateKeyDer::Pkcs8(key));
+    }
     let key = match block.label {
         "PRIVATE KEY" => PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(der.as_slice())),
         "RSA PRIVATE KEY" => PrivateKeyDer::Pkcs1(PrivatePkcs1KeyDer::from(der.as_slice())),
         "EC PRIVATE KEY" => PrivateKeyDer::Sec1(PrivateSec1KeyDer::from(der.as_slice())),
         label => return Err(input.error(unsupported(kind_of_label(label)))),
     };
-    any_supported_type(&key).map_err(|_| input.error(unsupported(kind_of(&key))))
+    parse(input, &key)
+}
+
+fn parse(input: &Input, key: &PrivateKeyDer<'_>) -> Result<Arc<dyn SigningKey>, LoadError> {
+    any_supported_type(key).map_err(|_| input.error(unsupported(kind_of(key))))
+}
+
+fn encrypted(input: &Input, form: &'static str) -> LoadProblem {
+    LoadProblem::EncryptedKey {
+        form,
+        file: input.name(),
+    }
 }
 
 /// Kinds of keys that are refused.

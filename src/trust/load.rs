@@ -2,7 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -10,6 +10,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::certificate::{Certificate, CertificateError};
+use super::decrypt;
 use super::identity::{RuleError, RuleKind};
 use super::pem::{self, Block, PemError};
 use super::verify_error::VerifyError;
@@ -30,6 +31,10 @@ pub struct LoadError {
 pub enum Material {
     /// The node's certificate, followed by its chain.
     CertificateChain,
+    /// The PKCS#12 file that has certificate and key.
+    KeyStore,
+    /// The passphrase of the private key.
+    Passphrase,
     /// A rule for whom a peer's certificate may stand for.
     PeerIdentity(RuleKind),
     /// The key that belongs to that certificate.
@@ -52,6 +57,15 @@ pub enum LoadProblem {
         /// How many.
         count: usize,
     },
+    /// The file is not PKCS#12.
+    #[error("it is not a PKCS#12 file: {detail}")]
+    BadKeyStore {
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// A text that is neither PEM nor PEM in base64.
+    #[error("it is neither PEM nor PEM in base64")]
+    BadText,
     /// A block of the right label is not a certificate.
     #[error("certificate {position}, which begins in line {line}, cannot be used: {problem}")]
     BadCertificate {
@@ -75,12 +89,22 @@ pub enum LoadProblem {
     },
     /// The private key is encrypted, and there is no passphrase.
     #[error(
-        "it is encrypted ({form}), and no passphrase is known: \
-         decrypt it, as with `openssl pkey -in {file} -out plain.key`, and keep that file where only this node can read it"
+        "it is encrypted ({form}), and no passphrase is known: set privateKeyPassword or privateKeyPasswordFile, or decrypt \
+         it, as with `openssl pkey -in {file} -out plain.key`, and keep that file where only this node can read it"
     )]
     EncryptedKey {
         /// In which form.
         form: &'static str,
+        /// The file's name, for the command.
+        file: String,
+    },
+    /// Others may read the file of a private key, and that is to be refused.
+    #[error(
+        "others can read or change it (mode {mode:o}): take that away, as with `chmod go-rwx {file}`"
+    )]
+    ExposedKey {
+        /// The permissions.
+        mode: u32,
         /// The file's name, for the command.
         file: String,
     },
@@ -131,6 +155,16 @@ pub enum LoadProblem {
     /// The node's own certificate would be refused by every peer.
     #[error("every peer would refuse it: {0}; have a new one issued, and set it here")]
     Unusable(VerifyError),
+    /// The key is encrypted in a way that protects too little, or that asks for too much.
+    #[error(
+        "it is encrypted in a way that is not supported ({form}): encrypt it anew, as with \
+         `openssl pkcs8 -topk8 -v2 aes-256-cbc -in old.key -out new.key`, or \
+         `openssl pkcs12 -in old.p12 -legacy -nodes | openssl pkcs12 -export -out new.p12`"
+    )]
+    UnsupportedEncryption {
+        /// In which way.
+        form: String,
+    },
     /// The private key is of a kind that cannot sign a TLS 1.3 handshake.
     #[error(
         "{kind} cannot be used: {why}; make another, as with `{remedy}`, and a certificate for it"
@@ -143,6 +177,9 @@ pub enum LoadProblem {
         /// A command that makes a key that works.
         remedy: &'static str,
     },
+    /// The passphrase does not open it.
+    #[error("the passphrase is wrong, or the key is damaged")]
+    WrongPassphrase,
 }
 
 impl LoadError {
@@ -184,6 +221,8 @@ impl Material {
     pub const fn setting(self) -> &'static str {
         match self {
             Self::CertificateChain => "certificateChainPath",
+            Self::KeyStore => "keyStore.filePath",
+            Self::Passphrase => "privateKeyPasswordFile",
             Self::PeerIdentity(kind) => kind.setting(),
             Self::PrivateKey => "privateKeyPath",
             Self::SystemRoots => "systemRoots",
@@ -196,6 +235,8 @@ impl fmt::Display for Material {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::CertificateChain => "certificate chain",
+            Self::KeyStore => "key store",
+            Self::Passphrase => "passphrase",
             Self::PeerIdentity(_) => "identity rule",
             Self::PrivateKey => "private key",
             Self::SystemRoots => "system roots",
@@ -211,9 +252,12 @@ impl LoadProblem {
         match self {
             Self::AmbiguousKey { .. } => "ambiguous-key",
             Self::BadCertificate { .. } => "bad-certificate",
+            Self::BadKeyStore { .. } => "bad-key-store",
             Self::BadPem(_) => "bad-pem",
             Self::BadRule { .. } => "bad-rule",
+            Self::BadText => "bad-text",
             Self::EncryptedKey { .. } => "encrypted-key",
+            Self::ExposedKey { .. } => "exposed-key",
             Self::KeyMismatch { .. } => "key-mismatch",
             Self::MissingFile => "missing-file",
             Self::MissingSetting => "missing-setting",
@@ -223,7 +267,9 @@ impl LoadProblem {
             Self::SystemRootsWithoutContactPoints => "system-roots-without-contact-points",
             Self::UnreadableFile(_) => "unreadable-file",
             Self::Unusable(cause) => cause.reason(),
+            Self::UnsupportedEncryption { .. } => "unsupported-encryption",
             Self::UnsupportedKey { .. } => "unsupported-key",
+            Self::WrongPassphrase => "wrong-passphrase",
         }
     }
 }
@@ -243,11 +289,23 @@ impl fmt::Display for KeyOwner<'_> {
     }
 }
 
-/// One input: which, from where, and its bytes, zeroed when dropped.
+/// One input: which, from where, and what it holds, zeroed when dropped.
 pub(super) struct Input {
     pub(super) material: Material,
     file: Option<PathBuf>,
-    bytes: Zeroizing<Vec<u8>>,
+    /// The permissions of the file, where the system has such.
+    mode: Option<u32>,
+    content: Content,
+}
+
+/// What an input holds.
+enum Content {
+    /// PEM, with words around it.
+    Text(Zeroizing<Vec<u8>>),
+    /// Certificates in DER, out of a key store.
+    Certificates(Vec<Vec<u8>>),
+    /// A private key as PKCS#8, out of a key store.
+    Key(Zeroizing<Vec<u8>>),
 }
 
 impl Input {
@@ -256,7 +314,22 @@ impl Input {
         Self {
             material,
             file: None,
-            bytes: Zeroizing::new(bytes.to_vec()),
+            mode: None,
+            content: Content::Text(Zeroizing::new(bytes.to_vec())),
+        }
+    }
+
+    /// PEM, or PEM in base64, as variables have it.
+    pub(super) fn from_text(material: Material, text: &str) -> Result<Self, LoadError> {
+        if text.contains("-----BEGIN") {
+            return Ok(Self::from_bytes(material, text.as_bytes()));
+        }
+        match pem::decode_base64(text.as_bytes()) {
+            Some(bytes) => Ok(Self {
+                content: Content::Text(bytes),
+                ..Self::from_bytes(material, b"")
+            }),
+            None => Err(LoadError::new(material, LoadProblem::BadText)),
         }
     }
 
@@ -267,10 +340,11 @@ impl Input {
         }
         let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
         match read_bounded(&file) {
-            Ok(bytes) => Ok(Self {
+            Ok((bytes, mode)) => Ok(Self {
                 material,
                 file: Some(file),
-                bytes,
+                mode,
+                content: Content::Text(bytes),
             }),
             Err(error) => {
                 let problem = match error.kind() {
@@ -284,6 +358,46 @@ impl Input {
                 })
             }
         }
+    }
+
+    /// Opens a key store: certificates and key, as two inputs.
+    pub(super) fn open_store(self, passphrase: &str) -> Result<(Self, Self), LoadError> {
+        let opened = decrypt::pkcs12(self.bytes(), passphrase);
+        let store = opened.map_err(|problem| self.error(problem))?;
+        let part = |content| Self {
+            material: self.material,
+            file: self.file.clone(),
+            mode: self.mode,
+            content,
+        };
+        Ok((
+            part(Content::Certificates(store.certificates)),
+            part(Content::Key(store.key)),
+        ))
+    }
+
+    /// The bytes of a text; none for what came out of a key store.
+    pub(super) fn bytes(&self) -> &[u8] {
+        match &self.content {
+            Content::Text(bytes) => bytes,
+            Content::Certificates(_) | Content::Key(_) => &[],
+        }
+    }
+
+    /// The key out of a key store.
+    pub(super) fn key(&self) -> Option<&[u8]> {
+        match &self.content {
+            Content::Key(der) => Some(der),
+            Content::Text(_) | Content::Certificates(_) => None,
+        }
+    }
+
+    /// The permissions of the file, if anybody but its owner can change it, or anybody but its owner and group can read it:
+    /// orchestrators mount secrets readable for a group of their own.
+    pub(super) fn exposed_mode(&self) -> Option<u32> {
+        self.mode
+            .map(|mode| mode & 0o777)
+            .filter(|mode| mode & 0o026 != 0)
     }
 
     /// The file's path, or what stands for it in a text.
@@ -305,11 +419,14 @@ impl Input {
 
     /// The blocks of the file, of any label.
     pub(super) fn blocks(&self) -> Result<Vec<Block<'_>>, LoadError> {
-        pem::blocks(&self.bytes).map_err(|problem| self.error(problem))
+        pem::blocks(self.bytes()).map_err(|problem| self.error(problem))
     }
 
     /// The certificates of the file, at least one.
     pub(super) fn certificates(&self) -> Result<Vec<Certificate>, LoadError> {
+        if let Content::Certificates(ders) = &self.content {
+            return self.certificates_of_store(ders);
+        }
         let blocks = self.blocks()?;
         let mut certificates = Vec::new();
         for block in blocks.iter().filter(|block| block.is_certificate()) {
@@ -336,9 +453,26 @@ impl Input {
         Ok(certificates)
     }
 
+    fn certificates_of_store(&self, ders: &[Vec<u8>]) -> Result<Vec<Certificate>, LoadError> {
+        if ders.is_empty() {
+            let found = "the key store has none".to_owned();
+            return Err(self.error(LoadProblem::NoCertificate { found }));
+        }
+        let read = |(index, der): (usize, &Vec<u8>)| {
+            Certificate::from_der(der).map_err(|problem| {
+                self.error(LoadProblem::BadCertificate {
+                    position: index + 1,
+                    line: 0,
+                    problem,
+                })
+            })
+        };
+        ders.iter().enumerate().map(read).collect()
+    }
+
     /// What the file holds, where it does not hold what was looked for.
     pub(super) fn describe(&self, blocks: &[Block<'_>]) -> String {
-        match (blocks, self.bytes.as_slice()) {
+        match (blocks, self.bytes()) {
             ([], []) => "it is empty".to_owned(),
             ([], [0x30, 0x80..=0x84, ..]) => {
                 "it seems to be DER; convert it, as with `openssl x509 -inform DER` or `openssl pkey -inform DER`".to_owned()
@@ -353,17 +487,29 @@ impl Input {
     }
 }
 
-/// Reads a whole file into a buffer that is large enough from the start: one that grew would leave copies behind.
-fn read_bounded(file: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+/// Reads a whole file, and its permissions, into a buffer that is large enough from the start: one that grew would leave copies behind.
+fn read_bounded(file: &Path) -> io::Result<(Zeroizing<Vec<u8>>, Option<u32>)> {
     let open = File::open(file)?;
-    let len = open.metadata()?.len().min(FILE_LEN_MAX + 1);
+    let metadata = open.metadata()?;
+    let len = metadata.len().min(FILE_LEN_MAX + 1);
     let mut bytes = Zeroizing::new(Vec::with_capacity(len as usize + 1));
     let read = open.take(FILE_LEN_MAX + 1).read_to_end(&mut bytes)?;
     if read as u64 > FILE_LEN_MAX {
         let text = format!("it is longer than {FILE_LEN_MAX} bytes");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
     }
-    Ok(bytes)
+    Ok((bytes, mode(&metadata)))
+}
+
+#[cfg(unix)]
+fn mode(metadata: &Metadata) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt;
+    Some(metadata.permissions().mode())
+}
+
+#[cfg(not(unix))]
+const fn mode(_: &Metadata) -> Option<u32> {
+    None
 }
 
 /// A machine's whole root store is about a quarter of a megabyte.

@@ -16,6 +16,7 @@
 
 mod certificate;
 mod credentials;
+mod decrypt;
 mod der;
 #[cfg(feature = "daemon")]
 mod dev;
@@ -28,6 +29,7 @@ mod key;
 mod load;
 mod names;
 mod pem;
+mod secret;
 mod signature;
 mod system_roots;
 #[cfg(test)]
@@ -55,6 +57,7 @@ pub use identity::{Claim, HostnameVerification, IdentityOptions, RuleError, Rule
 pub use introduction::{SignError, Signature, VerifiedIntroduction};
 pub use load::{LoadError, LoadProblem, Material};
 pub use pem::PemError;
+pub use secret::Secret;
 pub use system_roots::SystemRoots;
 pub use tls::ALPN;
 pub use truststore::AnchorOrigin;
@@ -78,8 +81,16 @@ pub struct TrustOptions {
     /// PEM: the node's own certificate first, its chain behind it; all of them are trust anchors. Relative paths count from
     /// the working directory.
     pub certificate_chain: PathBuf,
-    /// PEM: the private key of that certificate, not encrypted. It may be the same file.
+    /// PEM: the private key of that certificate. It may be the same file.
     pub private_key: PathBuf,
+    /// Certificate chain and private key as texts, instead of the two files.
+    pub inline: Inline,
+    /// Both in one PKCS#12 file, instead of the two files.
+    pub key_store: Option<KeyStore>,
+    /// What opens the private key, where it is encrypted.
+    pub passphrase: Option<Passphrase>,
+    /// What to do about a private key's file that others can read.
+    pub exposed_key: ExposedKey,
     /// PEM: further trust anchors; none if absent.
     pub trusted_certificates: Option<PathBuf>,
     /// Whether the machine's root certificates are trust anchors too.
@@ -91,6 +102,46 @@ pub struct TrustOptions {
     pub identity: IdentityOptions,
     /// Whether the dialing end shows a certificate in TLS as well.
     pub client_auth: ClientAuth,
+}
+
+/// Certificate chain and private key as variables have them: PEM, or PEM in base64.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inline {
+    /// See [`TrustOptions::certificate_chain`].
+    pub certificate_chain: Option<String>,
+    /// See [`TrustOptions::private_key`].
+    pub private_key: Option<Secret>,
+}
+
+/// A PKCS#12 file with exactly one private key and its certificates, all of which are trust anchors.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyStore {
+    /// Where it is.
+    pub file: PathBuf,
+    /// What opens the file and the key in it; empty if nothing does.
+    pub password: Secret,
+}
+
+/// What opens an encrypted private key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Passphrase {
+    /// The first line of this file.
+    File(PathBuf),
+    /// This.
+    Given(Secret),
+}
+
+/// What to do about the file of a private key that others than its owner can change, or others than its owner and group
+/// can read. Systems without such permissions have no such files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ExposedKey {
+    /// Nothing.
+    Ignore,
+    /// Refuse to start.
+    Refuse,
+    /// Warn.
+    #[default]
+    Warn,
 }
 
 /// Whether a listener asks the dialing end for a certificate in TLS. The dialing end is proven by its introduction in any
@@ -115,6 +166,8 @@ pub struct TrustPem<'a> {
     pub private_key: &'a [u8],
     /// See [`TrustOptions::trusted_certificates`].
     pub trusted_certificates: Option<&'a [u8]>,
+    /// What opens the private key, where it is encrypted.
+    pub passphrase: Option<&'a str>,
     /// See [`TrustOptions::identity`].
     pub identity: IdentityOptions,
     /// See [`TrustOptions::client_auth`].
@@ -146,13 +199,13 @@ impl Trust {
         options: &TrustOptions,
         now: Timestamp,
     ) -> Result<(Self, Vec<TrustWarning>), LoadError> {
+        let trusted = options.trusted_certificates.as_ref();
+        let trusted = trusted.map(|file| Input::read(Material::TrustedCertificates, file));
+        let (chain, key) = options.credentials()?;
         let inputs = Inputs {
-            chain: Input::read(Material::CertificateChain, &options.certificate_chain)?,
-            key: Input::read(Material::PrivateKey, &options.private_key)?,
-            trusted: match &options.trusted_certificates {
-                Some(file) => Some(Input::read(Material::TrustedCertificates, file)?),
-                None => None,
-            },
+            chain,
+            key,
+            trusted: trusted.transpose()?,
         };
         Self::new(&inputs, options, now)
     }
@@ -176,6 +229,7 @@ impl Trust {
             system_roots: SystemRoots::Off,
             identity: pem.identity.clone(),
             client_auth: pem.client_auth,
+            passphrase: pem.passphrase.map(|text| Passphrase::Given(text.into())),
             ..TrustOptions::default()
         };
         Self::new(&inputs, &options, now)
@@ -190,8 +244,13 @@ impl Trust {
             let problem = LoadProblem::BadRule { rule, cause };
             LoadError::new(Material::PeerIdentity(kind), problem)
         })?;
-        let chain = inputs.chain.certificates()?;
-        let credentials = Credentials::new((&chain, &inputs.chain), &inputs.key, now)?;
+        let mut chain = inputs.chain.certificates()?;
+        let key = key::load(&inputs.key, options.passphrase()?.as_ref())?;
+        if options.key_store.is_some() {
+            // Key stores keep no order: the key tells which certificate is the node's own.
+            chain.sort_by_key(|certificate| !credentials::belongs_to(&*key, certificate));
+        }
+        let credentials = Credentials::new((&chain, &inputs.chain), (key, &inputs.key), now)?;
         if options.client_auth != ClientAuth::None {
             let cause = verify::check_end_entity(credentials.leaf(), PeerRole::Client, now);
             cause.map_err(|cause| inputs.chain.error(LoadProblem::Unusable(cause)))?;
@@ -202,6 +261,7 @@ impl Trust {
             .map(Input::certificates)
             .transpose()?;
         let mut warnings = Vec::new();
+        warnings.extend(options.judge_exposure(&inputs.key)?);
         let roots = Decision {
             option: &options.system_roots,
             chain: &chain,
@@ -343,6 +403,49 @@ impl Trust {
     ) -> Result<VerifiedIntroduction, VerifyError> {
         let statement = (fields, signature);
         introduction::verify_signed(&self.shared.truststore, statement, chain, claim, now)
+    }
+}
+
+impl TrustOptions {
+    /// Certificate chain and private key, from wherever they come.
+    fn credentials(&self) -> Result<(Input, Input), LoadError> {
+        if let Some(KeyStore { file, password }) = &self.key_store {
+            return Input::read(Material::KeyStore, file)?.open_store(password.expose());
+        }
+        let chain = match &self.inline.certificate_chain {
+            Some(text) => Input::from_text(Material::CertificateChain, text)?,
+            None => Input::read(Material::CertificateChain, &self.certificate_chain)?,
+        };
+        let key = match &self.inline.private_key {
+            Some(text) => Input::from_text(Material::PrivateKey, text.expose())?,
+            None => Input::read(Material::PrivateKey, &self.private_key)?,
+        };
+        Ok((chain, key))
+    }
+
+    fn passphrase(&self) -> Result<Option<Secret>, LoadError> {
+        Ok(match &self.passphrase {
+            None => None,
+            Some(Passphrase::Given(secret)) => Some(secret.clone()),
+            Some(Passphrase::File(file)) => {
+                let input = Input::read(Material::Passphrase, file)?;
+                let line = input.bytes().split(|byte| *byte == b'\n').next();
+                let line = line.unwrap_or_default();
+                let line = line.strip_suffix(b"\r").unwrap_or(line);
+                Some(String::from_utf8_lossy(line).into_owned().into())
+            }
+        })
+    }
+
+    fn judge_exposure(&self, key: &Input) -> Result<Option<TrustWarning>, LoadError> {
+        let (Some(mode), file) = (key.exposed_mode(), key.name()) else {
+            return Ok(None);
+        };
+        match self.exposed_key {
+            ExposedKey::Ignore => Ok(None),
+            ExposedKey::Refuse => Err(key.error(LoadProblem::ExposedKey { mode, file })),
+            ExposedKey::Warn => Ok(Some(TrustWarning::ExposedKey { file, mode })),
+        }
     }
 }
 

@@ -266,7 +266,7 @@ impl MarkerKind {
 
 /// Strict base64 (RFC 4648 §4) with white space between any two characters; `None` if empty, of the wrong length,
 /// wrongly padded, or with bits set behind the last byte.
-fn decode_base64(body: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+pub(super) fn decode_base64(body: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(body.len() / 4 * 3));
     let (mut bits, mut held, mut padding) = (0_u32, 0, 0);
     for &byte in body

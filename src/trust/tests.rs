@@ -12,6 +12,7 @@ use super::*;
 mod identity;
 mod introductions;
 mod loading;
+mod material;
 mod system_roots;
 
 fn verdict(

@@ -24,6 +24,16 @@ pub enum TrustWarning {
         /// Its last moment.
         not_after: Timestamp,
     },
+    /// Others can read or change the file of a private key.
+    #[error(
+        "others can read or change {file} (mode {mode:o}), which holds the private key: take that away, as with `chmod go-rwx {file}`"
+    )]
+    ExposedKey {
+        /// The file.
+        file: String,
+        /// Its permissions.
+        mode: u32,
+    },
     /// The node's own certificate, or one on its path, expires soon.
     #[error("the certificate of {subject} expires at {}: renew it", Utc(*.not_after))]
     ExpiresSoon {

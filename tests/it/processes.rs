@@ -5,4 +5,5 @@ mod failures;
 mod lives;
 mod local;
 mod refusals;
+mod secrets;
 mod walk_throughs;

@@ -46,6 +46,7 @@ impl Setup {
             private_key: self.directory.path().join("own.key"),
             system_roots,
             identity,
+            exposed_key: ExposedKey::Ignore,
             contact_hosts: hosts.iter().map(ToString::to_string).collect(),
             ..TrustOptions::default()
         };
