@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 
 use super::addresses::Addresses;
 use super::application::{Check, Letters};
-use super::chance::{Chance, Dice, derive};
-use super::clock::{ClockChange, Clocks, NodeClocks};
+use super::chance::{Chance, Dice};
+use super::clock::NodeClocks;
 use super::invariants::{Issued, Violation};
 use super::link::{Flow, Link};
-use super::node::{Credentials, Node, NodeId, Process};
+use super::node::{Credentials, Node, NodeId};
 use super::options::{NetworkOptions, plain_options};
 use super::processor::Pace;
 use super::queue::Queue;
@@ -18,11 +18,10 @@ use super::run::Occurrence;
 use super::stream::Connections;
 use super::tcp::Resume;
 use super::traffic::Traffic;
-use super::transcript::{Transcript, Turn};
-use crate::member::{MemberId, MemberState};
+use super::transcript::Transcript;
+use crate::member::MemberState;
 use crate::membership::{ContactPoint, Membership, Options};
 use crate::sabotage::Saboteur;
-use crate::seal::Seed;
 use crate::time::Timestamp;
 use crate::trust::Trust;
 
@@ -168,140 +167,9 @@ impl Network {
     }
 }
 
-// What can be done to nodes.
-impl Network {
-    /// Starts a node: a new life, with nothing kept of the one before.
-    ///
-    /// # Panics
-    ///
-    /// When it is running.
-    pub fn start(&mut self, node: NodeId) {
-        let held = &mut self.nodes[node.index()];
-        assert!(held.process.is_none(), "{} is running", held.name());
-        held.lives += 1;
-        let life = held.lives;
-        let name = format!("life {life} of {}", held.name());
-        let seed = Seed::new(derive(self.seed, &name));
-        let now = held.clocks.wall(self.now);
-        let mut membership = Membership::new(now, held.options.clone(), seed);
-        #[cfg(test)]
-        if let Some(sabotage) = self.saboteur.get() {
-            membership.sabotage(sabotage);
-        }
-        membership.join(now, &held.contacts);
-        held.process = Some(Process::new(
-            membership,
-            held.clocks.anchor(self.now),
-            held.credentials.clone(),
-        ));
-        self.turn(node, Turn::Starts { life });
-        self.host_is_up(node);
-        self.start_application(node);
-        self.settle(node);
-    }
-
-    /// Starts every node that is not running.
-    pub fn start_all(&mut self) {
-        for node in self.nodes() {
-            if !self.is_running(node) {
-                self.start(node);
-            }
-        }
-    }
-
-    /// Kills a process: its connections are reset, it says nothing.
-    pub fn crash(&mut self, node: NodeId) {
-        if self.is_running(node) {
-            self.turn(node, Turn::Crashes);
-            self.end(node);
-        }
-    }
-
-    /// A host vanishes with its process, as one that loses power or its cable: nothing is said to anybody, neither now nor when
-    /// something comes for it, until the node is started again.
-    pub fn vanish(&mut self, node: NodeId) {
-        if self.is_running(node) {
-            self.turn(node, Turn::Vanishes);
-            self.host_is_gone(node);
-        }
-    }
-
-    /// Kills a process, if it is running, and starts it again at once.
-    pub fn restart(&mut self, node: NodeId) {
-        self.crash(node);
-        self.start(node);
-    }
-
-    /// Kills a process, if it is running, and starts it again at once at another address. Nobody is reached at the old one.
-    /// Whoever was reached at the new one no longer is, though it may go on sending: two hosts, one address.
-    pub fn restart_at(&mut self, node: NodeId, addr: SocketAddr) {
-        self.crash(node);
-        let old = self.nodes[node.index()].addr();
-        self.addrs.leave(old, node);
-        self.addrs.take(addr, node);
-        self.nodes[node.index()].options.local.advertised = addr;
-        self.turn(node, Turn::MovesTo(addr));
-        self.start(node);
-    }
-
-    /// Kills a process, if it is running, for good, and starts another in its place at once, which is like it but for its
-    /// member id: a node of its own.
-    ///
-    /// # Panics
-    ///
-    /// When the member id is taken.
-    pub fn restart_as(&mut self, node: NodeId, id: MemberId) -> NodeId {
-        self.crash(node);
-        let held = &self.nodes[node.index()];
-        self.addrs.leave(held.addr(), node);
-        let mut options = held.options.clone();
-        options.local.id = id;
-        let trust = held.credentials.as_ref().map(|held| held.trust.clone());
-        let contacts = held.contacts.clone();
-        let successor = self.add_node(options, trust, contacts);
-        self.nodes[successor.index()].clocks = self.nodes[node.index()].clocks;
-        self.start(successor);
-        successor
-    }
-
-    /// Gives a node other certificates and another truststore. A process that is running keeps those it has: restart it.
-    ///
-    /// # Panics
-    ///
-    /// When the node has no TLS.
-    pub fn set_trust(&mut self, node: NodeId, trust: Trust) {
-        let held = &mut self.nodes[node.index()];
-        assert!(held.credentials.is_some(), "{} has no TLS", held.name());
-        let credentials = Credentials::new(trust);
-        held.options.certificate = Some(credentials.leaf);
-        held.credentials = Some(credentials);
-        self.turn(node, Turn::IsGivenTrust);
-    }
-
-    /// Changes a node's clocks. What is running goes on: it notices no jump of the wall clock but in certificates' dates.
-    pub fn set_clock(&mut self, node: NodeId, clocks: Clocks, change: ClockChange) {
-        self.turn(node, Turn::ClockChanges(clocks, change));
-        let now = self.now;
-        self.nodes[node.index()].clocks.change(now, clocks, change);
-        self.reset_timer(node);
-    }
-
-    /// Asks a node to leave. It stops by itself once others have acknowledged it, or when
-    /// [`NetworkOptions::leave_timeout`] has passed.
-    pub fn leave(&mut self, node: NodeId) {
-        let now = self.time_at(node);
-        let deadline = now + self.options.leave_timeout;
-        if let Some(process) = &mut self.nodes[node.index()].process {
-            process.membership.leave(now, deadline);
-            self.turn(node, Turn::IsAskedToLeave);
-            self.settle(node);
-        }
-    }
-}
-
 // What can be done to the network.
 impl Network {
-    /// Puts a rule into force, behind those already there: the first that decides wins.
+    /// Puts a rule into force, behind those already there. All that are take part; of those that set a latency, the first.
     pub fn impose(&mut self, rule: Rule) -> RuleId {
         let id = RuleId(self.rules_made);
         self.rules_made += 1;
