@@ -128,8 +128,12 @@ impl Clock {
     }
 
     fn read(&self, now: Timestamp) -> Timestamp {
-        let micros = now.saturating_since(self.at).as_micros() * u128::from(self.rate);
-        self.shows + duration(micros / u128::from(MILLION))
+        let passed = now.as_micros().saturating_sub(self.at.as_micros());
+        let shown = match self.rate {
+            MILLION => passed,
+            rate => (u128::from(passed) * u128::from(rate) / u128::from(MILLION)) as u64,
+        };
+        Timestamp::from_micros(self.shows.as_micros().saturating_add(shown))
     }
 
     /// The first moment at which it shows this or more.
