@@ -131,7 +131,7 @@ impl Network {
     }
 
     /// Asks a node to leave. It stops by itself once others have acknowledged it, or when
-    /// [`NetworkOptions::leave_timeout`] has passed.
+    /// [`leave_timeout`](super::NetworkOptions::leave_timeout) has passed.
     pub fn leave(&mut self, node: NodeId) {
         let now = self.time_at(node);
         let deadline = now + self.options.leave_timeout;

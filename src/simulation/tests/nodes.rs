@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::member::{MemberId, MemberState};
-use crate::simulation::Detail;
 
 fn cluster(count: u32) -> (Network, Vec<NodeId>) {
     formed(count, NetworkOptions::default(), 5)
