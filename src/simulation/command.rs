@@ -26,7 +26,9 @@ impl Network {
         let now = self.time_at(node);
         let process = self.nodes[node.index()].process.as_mut()?;
         let outcome = command(&mut process.membership, now);
+        self.is_told_from_beyond = true;
         self.settle(node);
+        self.is_told_from_beyond = false;
         Some(outcome)
     }
 }

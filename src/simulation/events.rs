@@ -41,7 +41,8 @@ impl Network {
             Event::MemberRefuted(record) => self.on_change(node, &record, Alive, Cause::Refuted),
             Event::MemberSuspected { record, by } => {
                 let by = self.ids.get(by.as_str()).copied();
-                let cause = match by == Some(node) {
+                // Its own word may come back to it, or be forged: then it is another's.
+                let cause = match by == Some(node) && !self.is_told() {
                     true => Cause::ProbeFailed,
                     false => Cause::Accused(by),
                 };
@@ -69,7 +70,7 @@ impl Network {
 
     fn cause_of_death(&self, node: NodeId, record: &MemberRecord, by: &MemberId) -> Cause {
         match self.ids.get(by.as_str()).copied() {
-            Some(by) if by == node => Cause::SuspicionExpired,
+            Some(by) if by == node && !self.is_told() => Cause::SuspicionExpired,
             _ if *by == record.id => Cause::Replaced,
             by => Cause::Condemned(by),
         }

@@ -55,6 +55,8 @@ pub struct Network {
     pub(super) recipients: Vec<SocketAddr>,
     /// Whose datagram or frame the node whose turn it is has been given.
     pub(super) teller: Option<NodeId>,
+    /// Whether it has been given something from beyond the network.
+    pub(super) is_told_from_beyond: bool,
     pub(super) letters: Letters,
     pub(super) checks: Vec<Check>,
     pub(super) saboteur: Saboteur,
@@ -89,6 +91,7 @@ impl Network {
             violation: None,
             recipients: Vec::new(),
             teller: None,
+            is_told_from_beyond: false,
             letters: Letters::default(),
             checks: Vec::new(),
             saboteur: Saboteur::none(),

@@ -118,7 +118,7 @@ impl Network {
             .options
             .params
             .tombstone_ttl;
-        let is_forgotten = held.since + ttl <= own_time && self.teller.is_some();
+        let is_forgotten = held.since + ttl <= own_time && self.is_told();
         match news.to.supersedes(&held.version) || is_forgotten {
             true => Ok(()),
             false => Err(Invariant::NoMemberReturnsFromTheDead.broken(
@@ -137,8 +137,8 @@ impl Network {
         let state = held.map(|held| held.version.state);
         let failed = process.membership.swim().stats().probes_failed;
         let (is_caused, expected) = match news.cause {
-            Cause::Accused(_) => (self.teller.is_some(), "somebody's word"),
-            Cause::Condemned(_) => (self.teller.is_some(), "somebody's word"),
+            Cause::Accused(_) => (self.is_told(), "somebody's word"),
+            Cause::Condemned(_) => (self.is_told(), "somebody's word"),
             Cause::ProbeFailed => (failed > process.watch.stats.probes_failed, "a failed probe"),
             Cause::SuspicionExpired => (state == Some(MemberState::Suspect), "a suspicion"),
             Cause::Joined | Cause::Left | Cause::Refuted | Cause::Replaced | Cause::Updated => {
@@ -181,6 +181,11 @@ impl Network {
             false => Err(Invariant::SuspicionsLastBetweenFloorAndCeiling
                 .broken(format!("{floor:?} to {ceiling:?}"), format!("{lasted:?}"))),
         }
+    }
+
+    /// Whether the node whose turn it is acts on the word of another.
+    pub(in super::super) fn is_told(&self) -> bool {
+        self.teller.is_some() || self.is_told_from_beyond
     }
 
     /// Whether two nodes could be members of one cluster, as far as their settings go.
