@@ -41,6 +41,12 @@ pub(super) struct Args {
     /// Run everything twice, and exit with 3 if one seed gives two runs.
     #[arg(long)]
     twice: bool,
+    /// Where to write smaller scenarios that fail as a seed has failed, one for each scenario.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    shrink: PathBuf,
+    /// Do not look for smaller scenarios.
+    #[arg(long, conflicts_with = "shrink")]
+    no_shrink: bool,
     /// Only say what is wrong with the files; run nothing.
     #[arg(long)]
     check: bool,
@@ -109,7 +115,8 @@ pub(super) fn run(args: &Args) -> Exit {
         }
     };
     let sweep = Sweep::new(selection, args, pages);
-    let mut reporter = Reporter::new(&sweep, args.format);
+    let shrink_dir = (!args.no_shrink).then(|| args.shrink.clone());
+    let mut reporter = Reporter::new(&sweep, args.format, shrink_dir);
     sweep.run(|result| reporter.take(result));
     reporter.finish()
 }

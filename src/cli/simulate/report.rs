@@ -1,6 +1,8 @@
 //! What is printed of a sweep: for people a line for each scenario, for programs a line of JSON for each run.
 
+use std::fs;
 use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -8,8 +10,8 @@ use serde::Serialize;
 use super::super::Exit;
 use super::super::output::{Format, print};
 use super::pages::replay;
-use super::sweep::{Sweep, UnitResult};
-use crate::simulation::scenario::{Failure, Loaded};
+use super::sweep::{Sweep, UnitResult, run_in_simulator};
+use crate::simulation::scenario::{Failure, Loaded, shrink};
 
 /// Prints results as they come, and in the end what they come to.
 pub(super) struct Reporter {
@@ -17,6 +19,8 @@ pub(super) struct Reporter {
     format: Format,
     curtailed: usize,
     bar: Bar,
+    /// Where smaller scenarios go that fail alike.
+    shrink_dir: Option<PathBuf>,
     failures: usize,
     not_repeatable: usize,
     /// How many pages could not be written.
@@ -41,12 +45,13 @@ struct Line<'r> {
 }
 
 impl Reporter {
-    pub(super) fn new(sweep: &Sweep, format: Format) -> Self {
+    pub(super) fn new(sweep: &Sweep, format: Format, shrink_dir: Option<PathBuf>) -> Self {
         Self {
             scenarios: sweep.scenarios.clone(),
             format,
             curtailed: sweep.curtailed(),
             bar: Bar::new(sweep.len()),
+            shrink_dir,
             failures: 0,
             not_repeatable: 0,
             unwritten: 0,
@@ -64,6 +69,9 @@ impl Reporter {
         self.seeds.1 += usize::from(failure.is_some() || result.other_hash.is_some());
         if let Some(failure) = failure {
             explain(&scenario, failure);
+            if let Some(dir) = self.shrink_dir.as_ref().filter(|_| self.seeds.1 == 1) {
+                write_shrunk(&scenario, failure, dir);
+            }
         }
         match &result.page {
             Some(Ok(page)) if failure.is_some() => eprintln!("  look at it: {}", page.display()),
@@ -146,6 +154,30 @@ fn print_line(scenario: &str, result: &UnitResult) {
 fn explain(scenario: &Loaded, failure: &Failure) {
     eprintln!("error: {}: {failure}", scenario.scenario.name);
     eprintln!("  replay it: {}", replay(&scenario.file, failure.seed));
+}
+
+/// Looks for a smaller scenario that fails alike, and writes it into `dir`.
+fn write_shrunk(scenario: &Loaded, failure: &Failure, dir: &Path) {
+    let case = scenario.case(failure.seed);
+    let Some(shrunk) = shrink(&case, failure, &mut run_in_simulator) else {
+        return eprintln!(
+            "  the failure does not show in a scenario without draws, so there is no smaller one"
+        );
+    };
+    let file = dir.join(&shrunk.loaded.file);
+    let text = format!("# {}\n{}", shrunk.failure, shrunk.loaded.scenario.to_text());
+    match fs::write(&file, text) {
+        Ok(()) => eprintln!(
+            "  smaller, found in {} runs: phalanx simulate {} --seeds {}",
+            shrunk.runs,
+            file.display(),
+            failure.seed
+        ),
+        Err(error) => eprintln!(
+            "  cannot write the smaller scenario {}: {error}",
+            file.display()
+        ),
+    }
 }
 
 /// A progress bar, on a terminal only.

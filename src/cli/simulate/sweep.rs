@@ -12,7 +12,7 @@ use std::thread;
 use super::Args;
 use super::files::Selection;
 use super::pages::Pages;
-use crate::simulation::scenario::{Cost, Loaded, Outcome, SimRunner, run};
+use crate::simulation::scenario::{Case, Cost, Loaded, Outcome, SimRunner, run};
 
 /// Scenario by seed, in the order in which they are reported.
 #[derive(Debug)]
@@ -122,9 +122,9 @@ impl Sweep {
                 let page = pages.write(&case, &runner, &outcome);
                 (outcome, Some(page))
             }
-            None => (run(&case, &mut SimRunner::new(&case)), None),
+            None => (run_in_simulator(&case), None),
         };
-        let again = || run(&case, &mut SimRunner::new(&case)).trace_hash;
+        let again = || run_in_simulator(&case).trace_hash;
         let other_hash = unit.twice.then(again);
         UnitResult {
             unit: unit.clone(),
@@ -133,6 +133,11 @@ impl Sweep {
             page,
         }
     }
+}
+
+/// Runs a case from its start.
+pub(super) fn run_in_simulator(case: &Case) -> Outcome {
+    run(case, &mut SimRunner::new(case))
 }
 
 impl Unit {

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::error::Problem;
 use super::expect::Eventually;
-use super::fault::Fault;
 use super::plan::Plan;
 use super::settings;
 use super::spec::{Nodes, Scenario};
@@ -15,8 +14,6 @@ use crate::config::Position;
 
 /// The most nodes a scenario may have.
 const NODES_MAX: u32 = 100_000;
-/// The most sets that a partition may have, and nodes that a ring may have.
-const GROUPS_MAX: usize = 64;
 
 /// Who there is; none, with problems noted, where that is wrong already.
 pub(super) fn cast(nodes: &Nodes, at: Position, problems: &mut Vec<Problem>) -> Option<Cast> {
@@ -119,7 +116,11 @@ impl Check<'_> {
             .iter()
             .map(|group| &group.contacts)
             .chain([&nodes.contacts]);
-        let links = network.links.iter().flat_map(|link| [&link.from, &link.to]);
+        let links = network
+            .links
+            .iter()
+            .flat_map(|link| [&link.from, &link.to])
+            .flatten();
         let faults = timeline.iter().flat_map(|entry| entry.fault.sets());
         let sets = contacts
             .flatten()
@@ -138,7 +139,7 @@ impl Check<'_> {
         for (index, entry) in timeline.iter().enumerate() {
             let objections = [
                 entry.timing_objection(self.scenario.duration),
-                entry.fault.objection(self.cast),
+                entry.fault.objection(),
                 duplicate_id(
                     &timeline[..index]
                         .iter()
@@ -167,15 +168,18 @@ impl Check<'_> {
     }
 
     fn moment(&mut self, moment: Option<&Moment>, ids: &[&str], place: &str) {
-        let Some(moment) = moment.filter(|moment| !ids.contains(&moment.id.as_str())) else {
+        let Some(Moment::Told { at, id, .. }) = moment else {
             return;
         };
+        if ids.contains(&id.as_str()) {
+            return;
+        }
         let hint = match ids {
             [] => String::new(),
-            ids => super::yaml::suggest(&moment.id, ids),
+            ids => super::yaml::suggest(id, ids),
         };
-        let what = format!("no entry {place} has the id {}{hint}", moment.id);
-        self.problems.push(problem(moment.at, "", &what));
+        let what = format!("no entry {place} has the id {id}{hint}");
+        self.problems.push(problem(*at, "", &what));
     }
 
     /// Nothing is expected for a time after the end of the run. Where the seed decides, one seed must do.
@@ -237,20 +241,6 @@ impl Entry {
             _ => return None,
         };
         Some(what.to_owned())
-    }
-}
-
-impl Fault {
-    fn objection(&self, cast: &Cast) -> Option<String> {
-        match self {
-            Self::MajoritiesRing(_) if cast.len() as usize > GROUPS_MAX => {
-                Some(format!("a ring takes at most {GROUPS_MAX} nodes"))
-            }
-            Self::Partition(sets) if sets.is_empty() || sets.len() > GROUPS_MAX => {
-                Some(format!("a partition takes 1 to {GROUPS_MAX} sets of nodes"))
-            }
-            _ => None,
-        }
     }
 }
 

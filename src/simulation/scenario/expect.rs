@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::scalar::Bytes;
 use super::timeline::Moment;
 use super::who::Who;
 use super::yaml::{At, Reader, Yaml, mapping, suggest, tagged, text, words};
@@ -11,6 +12,7 @@ use crate::wire::refusal::Code;
 
 mapping! {
     /// What is expected, besides the invariants.
+    #[derive(Default)]
     pub struct Expectations {
         /// What holds throughout.
         always: Vec<At<Always>>,
@@ -63,8 +65,12 @@ tagged! {
     pub enum Claim {
         /// A node was refused, or refused another, for this reason.
         Refused(Refused) = "refused",
+        /// Their processes run.
+        Running(Who) = "running",
         /// How some nodes see others.
         Seen(Seen) = "seen",
+        /// Their processes do not run.
+        Stopped(Who) = "stopped",
         /// What every running node sees.
         Views(Views) = "views",
     }
@@ -77,6 +83,22 @@ tagged! {
         Never(Seen) = "never",
         /// No node that no fault has touched declares another such node dead.
         NoFalsePositives(Who) = "no_false_positives",
+        /// They send no more than this, each on average from `from` to `until`.
+        Traffic(Traffic) = "traffic",
+        /// Nobody's view of them changes.
+        Unchanged(Who) = "unchanged",
+    }
+}
+
+mapping! {
+    /// How much nodes may send.
+    pub struct Traffic {
+        /// Which.
+        nodes: Who = (Who::all()),
+        /// How many datagrams and segments a second.
+        messages: Option<u32>,
+        /// How many bytes of payload a second.
+        bytes: Option<Bytes>,
     }
 }
 
@@ -113,6 +135,8 @@ words! {
         Gone = "gone",
         /// As having left.
         Left = "left",
+        /// As alive or suspect.
+        Live = "live",
         /// As a member in doubt.
         Suspect = "suspect",
         /// Not at all: it was never told of it.
@@ -128,6 +152,7 @@ impl Sight {
             Self::Dead => matches!(state, Some(MemberState::Dead)),
             Self::Gone => !matches!(state, Some(MemberState::Alive | MemberState::Suspect)),
             Self::Left => matches!(state, Some(MemberState::Left)),
+            Self::Live => matches!(state, Some(MemberState::Alive | MemberState::Suspect)),
             Self::Suspect => matches!(state, Some(MemberState::Suspect)),
             Self::Unknown => state.is_none(),
         }
@@ -179,7 +204,9 @@ impl Expectations {
     pub(super) fn sets(&self) -> Vec<&Who> {
         let always = self.always.iter().flat_map(|one| match &one.promise {
             Promise::Never(seen) => seen.sets(),
-            Promise::NoFalsePositives(nodes) => vec![nodes],
+            Promise::NoFalsePositives(nodes)
+            | Promise::Traffic(Traffic { nodes, .. })
+            | Promise::Unchanged(nodes) => vec![nodes],
         });
         let claims = self.eventually.iter().map(|one| &one.claim);
         let claims = claims.chain(self.finally.iter().map(|one| &one.claim));
@@ -187,10 +214,47 @@ impl Expectations {
     }
 }
 
+// What a smaller scenario replaces.
+impl Expectations {
+    /// Every moment that it names, to be replaced.
+    pub(super) fn moments_mut(&mut self) -> Vec<&mut Moment> {
+        let always = self.always.iter_mut().map(|one| &mut one.value);
+        let always = always.flat_map(|one| [&mut one.from, &mut one.until]);
+        let eventually = self.eventually.iter_mut().map(|one| &mut one.value.of);
+        always.chain(eventually).flatten().collect()
+    }
+
+    /// Every set of nodes that it names, in the order in which they are drawn, to be replaced.
+    pub(super) fn sets_mut(&mut self) -> Vec<&mut Who> {
+        let always = self
+            .always
+            .iter_mut()
+            .flat_map(|one| match &mut one.value.promise {
+                Promise::Never(seen) => seen.sets_mut(),
+                Promise::NoFalsePositives(nodes)
+                | Promise::Traffic(Traffic { nodes, .. })
+                | Promise::Unchanged(nodes) => vec![nodes],
+            });
+        let claims = self.eventually.iter_mut().map(|one| &mut one.value.claim);
+        let claims = claims.chain(self.finally.iter_mut().map(|one| &mut one.value.claim));
+        always.chain(claims.flat_map(Claim::sets_mut)).collect()
+    }
+}
+
 impl Claim {
+    fn sets_mut(&mut self) -> Vec<&mut Who> {
+        match self {
+            Self::Refused(refused) => vec![&mut refused.who],
+            Self::Running(nodes) | Self::Stopped(nodes) => vec![nodes],
+            Self::Seen(seen) => seen.sets_mut(),
+            Self::Views(_) => Vec::new(),
+        }
+    }
+
     fn sets(&self) -> Vec<&Who> {
         match self {
             Self::Refused(refused) => vec![&refused.who],
+            Self::Running(nodes) | Self::Stopped(nodes) => vec![nodes],
             Self::Seen(seen) => seen.sets(),
             Self::Views(_) => Vec::new(),
         }
@@ -198,6 +262,13 @@ impl Claim {
 }
 
 impl Seen {
+    fn sets_mut(&mut self) -> Vec<&mut Who> {
+        [Some(&mut self.who), self.by.as_mut()]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
     fn sets(&self) -> Vec<&Who> {
         [Some(&self.who), self.by.as_ref()]
             .into_iter()

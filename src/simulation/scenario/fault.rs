@@ -2,40 +2,54 @@
 
 use std::time::Duration;
 
-use super::spec::LatencySpec;
+use super::chaos::Chaos;
+use super::link::LinkChange;
+use super::scalar::{Factor, Ppm};
 use super::who::Who;
 use super::yaml::{mapping, tagged, words};
-use crate::simulation::{Protocol, Rate};
+use crate::simulation::{Clocks, Protocol};
 
 tagged! {
     /// What happens. Where it can be undone, `for` says when.
     pub enum Fault {
-        /// Nothing passes between any of `a` and any of `b`, either way.
-        Cut(Cut) = "cut",
+        /// Processes block before they send and after they receive anything, while their timers run on: Lifeguard's anomaly.
+        Block(Who) = "block",
+        /// Faults at random.
+        Chaos(Chaos) = "chaos",
+        /// Clocks jump, drift or stand still. Undone, they are right again.
+        Clock(ClockFault) = "clock",
         /// Processes are killed; their connections are reset. Undone, they start again, as new lives.
         Crash(Who) = "crash",
-        /// Packets take longer.
-        Delay(Delay) = "delay",
+        /// Nothing passes between any of `a` and any of `b`, either way.
+        Cut(Cut) = "cut",
         /// Each of these nodes is cut off from every other node.
         Isolate(Who) = "isolate",
+        /// Packets are held, and delivered once it is undone.
+        Jam(Way) = "jam",
         /// Processes say goodbye and stop. Undone, they start again.
         Leave(Who) = "leave",
-        /// Packets are lost. A lost segment of a connection is sent again, and arrives late.
-        Loss(Loss) = "loss",
+        /// Links are worse than they were.
+        Link(LinkChange) = "link",
         /// On a ring of these nodes each reaches the nearest ones on both sides: a majority, another one for each.
         MajoritiesRing(Who) = "majorities_ring",
         /// Nothing passes one way.
-        OneWay(OneWay) = "oneway",
+        OneWay(Way) = "oneway",
         /// Nothing passes between nodes that share none of these sets. A node of two is a bridge, a node of none is alone.
         Partition(Vec<Who>) = "partition",
         /// Processes stand still, as SIGSTOP has them: what arrives waits, and no timer fires. Undone, they go on.
         Pause(Who) = "pause",
+        /// A process is killed, if it runs, and started at the address of another node, which is no longer reached there.
+        Readdress(Readdress) = "readdress",
         /// Processes are killed and started again, as new lives.
         Restart(Restart) = "restart",
         /// The same, one node after the other.
         RollingRestart(RollingRestart) = "rolling_restart",
+        /// Each message takes a node so many times as long. A node without `service_time` is not slowed.
+        Slow(Slow) = "slow",
         /// Nodes start that did not run.
         Start(StartLate) = "start",
+        /// Hosts are gone with their processes: nothing is said to anybody. Undone, they start again, as new lives.
+        Vanish(Who) = "vanish",
     }
 }
 
@@ -52,42 +66,14 @@ mapping! {
 }
 
 mapping! {
-    /// A way that is blocked.
-    pub struct OneWay {
-        /// The senders.
-        from: Who,
-        /// The recipients.
-        to: Who,
-        /// Only this kind of packet; all without it.
-        protocol: Option<ProtocolName>,
-    }
-}
-
-mapping! {
-    /// Packets that are lost.
-    pub struct Loss {
+    /// Ways from some nodes to others.
+    pub struct Way {
         /// The senders; everyone without it.
         from: Option<Who>,
         /// The recipients; everyone without it.
         to: Option<Who>,
         /// Only this kind of packet; all without it.
         protocol: Option<ProtocolName>,
-        /// How many are lost.
-        rate: Rate,
-    }
-}
-
-mapping! {
-    /// Packets that take longer.
-    pub struct Delay {
-        /// The senders; everyone without it.
-        from: Option<Who>,
-        /// The recipients; everyone without it.
-        to: Option<Who>,
-        /// Only this kind of packet; all without it.
-        protocol: Option<ProtocolName>,
-        /// How long they take, whatever the link says.
-        latency: LatencySpec,
     }
 }
 
@@ -107,6 +93,53 @@ impl From<ProtocolName> for Protocol {
             ProtocolName::Tcp => Self::Tcp,
             ProtocolName::Udp => Self::Udp,
         }
+    }
+}
+
+mapping! {
+    /// Clocks that are wrong: exactly one of `ahead`, `back`, `drift` and `freeze`.
+    pub struct ClockFault {
+        /// Whose.
+        nodes: Who,
+        /// Which clocks.
+        which: ClocksName = (ClocksName::Wall),
+        /// They jump ahead by so much.
+        ahead: Option<Duration>,
+        /// They jump back by so much; a monotonic clock stays where it is.
+        back: Option<Duration>,
+        /// They run faster by so much, or slower: `200ppm`, `-200ppm`.
+        drift: Option<Ppm>,
+        /// They stand still.
+        freeze: bool = (false),
+    }
+}
+
+words! {
+    /// Which clocks.
+    pub enum ClocksName {
+        /// The wall clock and the monotonic one, as when a machine was suspended.
+        Both = "both",
+        /// The wall clock, as when somebody sets the date.
+        Wall = "wall",
+    }
+}
+
+impl From<ClocksName> for Clocks {
+    fn from(name: ClocksName) -> Self {
+        match name {
+            ClocksName::Both => Self::Both,
+            ClocksName::Wall => Self::Wall,
+        }
+    }
+}
+
+mapping! {
+    /// A node at another's address.
+    pub struct Readdress {
+        /// Which: one node.
+        node: Who,
+        /// Whose address it takes: another node's.
+        to: Who,
     }
 }
 
@@ -133,6 +166,16 @@ mapping! {
 }
 
 mapping! {
+    /// Nodes that are slower than they were.
+    pub struct Slow {
+        /// Which.
+        nodes: Who,
+        /// How many times as long a message takes them.
+        factor: Factor,
+    }
+}
+
+mapping! {
     /// Nodes that start.
     pub struct StartLate {
         /// Which, in the order of their numbers.
@@ -149,28 +192,99 @@ impl Fault {
     pub(super) const fn ends_by_itself(&self) -> bool {
         matches!(
             self,
-            Self::Restart(_) | Self::RollingRestart(_) | Self::Start(_)
+            Self::Chaos(_)
+                | Self::Readdress(_)
+                | Self::Restart(_)
+                | Self::RollingRestart(_)
+                | Self::Start(_)
         )
     }
 
-    /// Every set of nodes that it names.
+    /// Every set of nodes that it names, in the order in which they are drawn.
     pub(super) fn sets(&self) -> Vec<&Who> {
-        let both = |from, to| [from, to].into_iter().flatten().collect();
         match self {
-            Self::Cut(Cut { a, b, .. }) => vec![a, b],
-            Self::Crash(nodes)
+            Self::Block(nodes)
+            | Self::Crash(nodes)
             | Self::Isolate(nodes)
             | Self::Leave(nodes)
             | Self::MajoritiesRing(nodes)
             | Self::Pause(nodes)
+            | Self::Vanish(nodes)
+            | Self::Clock(ClockFault { nodes, .. })
             | Self::Restart(Restart { nodes, .. })
             | Self::RollingRestart(RollingRestart { nodes, .. })
-            | Self::Start(StartLate { nodes, .. }) => vec![nodes],
-            Self::Delay(Delay { from, to, .. }) | Self::Loss(Loss { from, to, .. }) => {
-                both(from.as_ref(), to.as_ref())
+            | Self::Slow(Slow { nodes, .. })
+            | Self::Start(StartLate { nodes, .. })
+            | Self::Chaos(Chaos { nodes, .. }) => vec![nodes],
+            Self::Cut(Cut { a, b, .. }) => vec![a, b],
+            Self::Jam(Way { from, to, .. }) | Self::OneWay(Way { from, to, .. }) => {
+                [from, to].into_iter().flatten().collect()
             }
-            Self::OneWay(OneWay { from, to, .. }) => vec![from, to],
+            Self::Link(LinkChange { from, to, .. }) => [from, to].into_iter().flatten().collect(),
             Self::Partition(sets) => sets.iter().collect(),
+            Self::Readdress(Readdress { node, to }) => vec![node, to],
         }
+    }
+
+    /// The same, to be replaced.
+    pub(super) fn sets_mut(&mut self) -> Vec<&mut Who> {
+        match self {
+            Self::Block(nodes)
+            | Self::Crash(nodes)
+            | Self::Isolate(nodes)
+            | Self::Leave(nodes)
+            | Self::MajoritiesRing(nodes)
+            | Self::Pause(nodes)
+            | Self::Vanish(nodes)
+            | Self::Clock(ClockFault { nodes, .. })
+            | Self::Restart(Restart { nodes, .. })
+            | Self::RollingRestart(RollingRestart { nodes, .. })
+            | Self::Slow(Slow { nodes, .. })
+            | Self::Start(StartLate { nodes, .. })
+            | Self::Chaos(Chaos { nodes, .. }) => vec![nodes],
+            Self::Cut(Cut { a, b, .. }) => vec![a, b],
+            Self::Jam(Way { from, to, .. }) | Self::OneWay(Way { from, to, .. }) => {
+                [from, to].into_iter().flatten().collect()
+            }
+            Self::Link(LinkChange { from, to, .. }) => [from, to].into_iter().flatten().collect(),
+            Self::Partition(sets) => sets.iter_mut().collect(),
+            Self::Readdress(Readdress { node, to }) => vec![node, to],
+        }
+    }
+
+    /// Gives nodes other numbers; none: the node is gone. Whether anybody is left.
+    pub(super) fn renumber(&mut self, moved: &dyn Fn(u32) -> Option<u32>) -> bool {
+        if let Self::Partition(sets) = self {
+            sets.retain_mut(|set| set.renumber(moved));
+            return !sets.is_empty();
+        }
+        self.sets_mut().into_iter().all(|set| set.renumber(moved))
+    }
+
+    /// Why it makes no sense, whoever is there.
+    pub(super) fn objection(&self) -> Option<String> {
+        match self {
+            Self::Clock(clock) if clock.changes() != 1 => {
+                Some("takes exactly one of ahead, back, drift and freeze".to_owned())
+            }
+            Self::Chaos(chaos) => chaos.objection(),
+            Self::Link(link) => link.objection(),
+            Self::Partition(sets) if sets.is_empty() => {
+                Some("a partition takes sets of nodes".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+impl ClockFault {
+    fn changes(&self) -> usize {
+        let said = [
+            self.ahead.is_some(),
+            self.back.is_some(),
+            self.drift.is_some(),
+            self.freeze,
+        ];
+        said.into_iter().filter(|said| *said).count()
     }
 }

@@ -6,23 +6,30 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | `yaml`, `scalar`, `nodes` | how types, numbers with units and sets of nodes are written |
-//! | `spec`, `fault`, `timeline`, `expect` | what a file may say |
+//! | `yaml`, `scalar`, `who` | how types, numbers with units and sets of nodes are written |
+//! | `spec`, `link`, `fault`, `chaos`, `timeline`, `expect` | what a file may say |
 //! | `check`, `settings`, `error` | what its parts demand of each other, and what is said when they do not get it |
-//! | `plan` | the timeline at fixed times, for one seed |
+//! | `plan`, `director` | the timeline at fixed times, for one seed |
 //! | `runner`, `verdict` | carrying it out, and judging |
 //! | `sim` | the runner on the virtual network |
+//! | `shrink`, `freeze`, `text` | from a run that failed to a smaller scenario that fails alike |
 
+mod chaos;
 mod check;
+mod director;
 mod error;
 mod expect;
 mod fault;
+mod freeze;
+mod link;
 mod plan;
 mod runner;
 mod scalar;
 mod settings;
+mod shrink;
 mod sim;
 mod spec;
+mod text;
 mod timeline;
 mod verdict;
 mod who;
@@ -32,21 +39,22 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fmt, fs};
 
+pub use chaos::{Chaos, ChaosKind};
 pub use error::{Problem, ScenarioError};
 pub use expect::{
-    Always, Claim, Eventually, Expectations, Finally, Promise, Refused, Seen, Sight, Views,
+    Always, Claim, Eventually, Expectations, Finally, Promise, Refused, Seen, Sight, Traffic, Views,
 };
 pub use fault::{
-    Cut, Delay, Fault, Loss, OneWay, ProtocolName, Restart, RollingRestart, StartLate,
+    ClockFault, ClocksName, Cut, Fault, ProtocolName, Readdress, Restart, RollingRestart, Slow,
+    StartLate, Way,
 };
+pub use link::{Bursts, Distribution, LatencySpec, LinkChange, LinkSpec, LossSpec, Shape};
 pub use plan::{Act, Plan, Span, Step};
-pub use runner::{Observation, Runner, run};
-pub use scalar::{Bytes, Overrides};
+pub use runner::{Observation, Runner, Unable, check_ability, run};
+pub use scalar::{BitRate, Bytes, Factor, Overrides, Ppm};
+pub use shrink::{Shrunk, shrink};
 pub use sim::SimRunner;
-pub use spec::{
-    Cost, Group, LatencySpec, LinkBetween, LinkSpec, Network, NodeRole, Nodes, RunnerName,
-    Scenario, Start, Version,
-};
+pub use spec::{Cost, Group, Network, NodeRole, Nodes, RunnerName, Scenario, Start, Version};
 pub use timeline::{Edge, Entry, Moment};
 pub use verdict::Outcome;
 pub use who::Who;
@@ -122,6 +130,17 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+impl Scenario {
+    /// As YAML.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        match self.write() {
+            serde_json::Value::Object(map) => text::document(&map),
+            _ => unreachable!("a scenario is a mapping"),
+        }
+    }
+}
 
 impl Loaded {
     /// Reads and checks a scenario.
@@ -203,5 +222,7 @@ pub fn schema() -> serde_json::Value {
     schema
 }
 
+#[cfg(test)]
+mod docs;
 #[cfg(test)]
 mod tests;

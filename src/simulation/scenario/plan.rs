@@ -4,14 +4,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::fault::{
-    Cut, Delay, Fault, Loss, OneWay, ProtocolName, Restart, RollingRestart, StartLate,
-};
+use super::director::{Acts, Director};
+use super::fault::Fault;
 use super::spec::{Nodes, Scenario, Start};
 use super::timeline::{Edge, Entry, Moment};
-use super::who::{Cast, Who};
+use super::who::Cast;
 use crate::simulation::chance::Chance;
-use crate::simulation::{Effect, Groups, NodeId, NodeSet, Path, Protocol, Rule};
+use crate::simulation::{ClockChange, Clocks, NodeId, Rule};
 
 /// What is done, and when.
 #[derive(Clone, Debug)]
@@ -34,10 +33,14 @@ pub struct Step {
     pub act: Act,
 }
 
-/// Something to do to the nodes, or to what lies between them.
+/// Something to do to nodes, or to what lies between them.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Act {
+    /// Have processes block before they send and after they receive.
+    Block(Vec<NodeId>),
+    /// Change clocks.
+    Clock(Vec<NodeId>, Clocks, ClockChange),
     /// Kill processes.
     Crash(Vec<NodeId>),
     /// Put a rule into force, to be lifted under this number.
@@ -48,10 +51,37 @@ pub enum Act {
     Lift(usize),
     /// Have processes stand still.
     Pause(Vec<NodeId>),
-    /// Have processes go on.
+    /// Kill the first, if it runs, and start it at the address of the second.
+    Readdress(NodeId, NodeId),
+    /// Have processes go on that stood still.
     Resume(Vec<NodeId>),
+    /// Have each message take so many times as long; 1: as it was.
+    Slow(Vec<NodeId>, u32),
     /// Start processes that do not run.
     Start(Vec<NodeId>),
+    /// Have processes go on that blocked.
+    Unblock(Vec<NodeId>),
+    /// Have hosts disappear with their processes.
+    Vanish(Vec<NodeId>),
+}
+
+impl Act {
+    /// What it is called in an error, as in the scenario.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Block(_) | Self::Unblock(_) => "block",
+            Self::Clock(..) => "clock",
+            Self::Crash(_) => "crash",
+            Self::Impose(..) | Self::Lift(_) => "network rules",
+            Self::Leave(_) => "leave",
+            Self::Pause(_) | Self::Resume(_) => "pause",
+            Self::Readdress(..) => "readdress",
+            Self::Slow(..) => "slow",
+            Self::Start(_) => "start",
+            Self::Vanish(_) => "vanish",
+        }
+    }
 }
 
 /// From when to when an entry of the timeline matters, and to whom.
@@ -74,43 +104,31 @@ impl Plan {
             ids: BTreeMap::new(),
         };
         for (number, entry) in scenario.timeline.iter().enumerate() {
-            plan.add(number, entry, cast, scenario.duration, seed);
+            let mut chance = Chance::new(seed, &format!("entry {number} of the timeline"));
+            plan.add(number, entry, cast, scenario.duration, &mut chance);
         }
         plan.steps.sort_by_key(|step| step.at);
         plan
     }
 
-    fn add(&mut self, number: usize, entry: &Entry, cast: &Cast, duration: Duration, seed: u64) {
-        let first = match (&entry.at, &entry.after) {
-            (Some(at), _) => *at,
-            (None, Some(moment)) => self.when(moment),
-            (None, None) => entry.every.unwrap_or_default(),
-        };
-        let mut chance = Chance::new(seed, &format!("entry {number} of the timeline"));
+    fn add(
+        &mut self,
+        number: usize,
+        entry: &Entry,
+        cast: &Cast,
+        duration: Duration,
+        chance: &mut Chance,
+    ) {
+        let first = self.first(entry);
         let mut span = Span {
             start: first,
             end: Some(first),
             nodes: Vec::new(),
         };
         for at in entry.beginnings(first, duration) {
-            let mut director = Director {
-                cast,
-                chance: &mut chance,
-                handle: self.steps.len(),
-            };
-            let (acts, nodes) = director.begin(&entry.fault);
-            let (over, undoing) = director.undo(&acts, entry.lasts);
-            span.nodes.extend(nodes);
-            span.end = span
-                .end
-                .zip(over.map(|over| at + over))
-                .map(|(end, over)| end.max(over));
-            let step = |(after, act)| Step {
-                at: at + after,
-                entry: Some(number),
-                act,
-            };
-            self.steps.extend(acts.into_iter().chain(undoing).map(step));
+            for part in parts(entry, at, cast, chance) {
+                self.direct(number, &part, cast, chance, &mut span);
+            }
         }
         span.nodes.sort_unstable();
         span.nodes.dedup();
@@ -120,19 +138,69 @@ impl Plan {
         self.spans.push(span);
     }
 
+    /// Adds the steps of something that happens at one time.
+    fn direct(
+        &mut self,
+        number: usize,
+        part: &Entry,
+        cast: &Cast,
+        chance: &mut Chance,
+        span: &mut Span,
+    ) {
+        let at = part.at.unwrap_or_default();
+        let mut director = Director {
+            cast,
+            chance,
+            handle: self.steps.len(),
+        };
+        let (acts, nodes) = director.begin(&part.fault);
+        let (over, undoing) = director.undo(&acts, part.lasts);
+        span.nodes.extend(nodes);
+        span.end = span
+            .end
+            .zip(over.map(|over| at + over))
+            .map(|(end, over)| end.max(over));
+        let step = |(after, act)| Step {
+            at: at + after,
+            entry: Some(number),
+            act,
+        };
+        self.steps.extend(acts.into_iter().chain(undoing).map(step));
+    }
+
+    fn first(&self, entry: &Entry) -> Duration {
+        match (&entry.at, &entry.after) {
+            (Some(at), _) => *at,
+            (None, Some(moment)) => self.when(moment),
+            (None, None) => entry.every.unwrap_or_default(),
+        }
+    }
+
     /// When a moment is. The end of what lasts never comes.
     pub(super) fn when(&self, moment: &Moment) -> Duration {
-        let span = self.ids.get(&moment.id).map(|number| &self.spans[*number]);
-        let at = span.map_or(Some(Duration::ZERO), |span| match moment.edge {
+        let (id, edge, plus) = match moment {
+            Moment::Fixed(time) => return *time,
+            Moment::Told { id, edge, plus, .. } => (id, edge, plus),
+        };
+        let span = self.ids.get(id).map(|number| &self.spans[*number]);
+        let at = span.map_or(Some(Duration::ZERO), |span| match edge {
             Edge::Start => Some(span.start),
             Edge::End => span.end,
         });
-        at.map_or(Duration::MAX, |at| at.saturating_add(moment.plus))
+        at.map_or(Duration::MAX, |at| at.saturating_add(*plus))
     }
 
     /// When the last fault is over, those aside that last to the end.
     pub(super) fn last_change(&self) -> Duration {
         self.steps.last().map_or(Duration::ZERO, |step| step.at)
+    }
+}
+
+/// What happens when an entry happens at `at`: itself, or the faults that its chaos draws.
+pub(super) fn parts(entry: &Entry, at: Duration, cast: &Cast, chance: &mut Chance) -> Vec<Entry> {
+    match &entry.fault {
+        Fault::Chaos(chaos) => chaos.entries(at, cast, chance),
+        fault => vec![Entry::once(at, entry.lasts, fault.clone())],
     }
 }
 
@@ -152,21 +220,19 @@ fn starts(nodes: &Nodes, cast: &Cast, seed: u64) -> Vec<Step> {
         rest = others;
         let start = start.unwrap_or(&nodes.start);
         if !start.later {
-            steps.extend(
-                start_each(group, start, &mut chance)
-                    .into_iter()
-                    .map(|(at, act)| Step {
-                        at,
-                        entry: None,
-                        act,
-                    }),
-            );
+            let acts = start_each(group, start, &mut chance).into_iter();
+            steps.extend(acts.map(|(at, act)| Step {
+                at,
+                entry: None,
+                act,
+            }));
         }
     }
     steps
 }
 
-fn start_each(nodes: &[NodeId], start: &Start, chance: &mut Chance) -> Vec<(Duration, Act)> {
+/// Starts nodes one after the other.
+pub(super) fn start_each(nodes: &[NodeId], start: &Start, chance: &mut Chance) -> Acts {
     if start.every.is_zero() && start.jitter.is_zero() {
         return vec![(start.at, Act::Start(nodes.to_vec()))];
     }
@@ -174,189 +240,6 @@ fn start_each(nodes: &[NodeId], start: &Start, chance: &mut Chance) -> Vec<(Dura
     let each = numbered.map(|(node, number)| {
         let at = start.at + start.every * number + chance.up_to(start.jitter);
         (at, Act::Start(vec![*node]))
-    });
-    each.collect()
-}
-
-/// Makes acts of a fault.
-struct Director<'a> {
-    cast: &'a Cast,
-    chance: &'a mut Chance,
-    /// For the rules that it puts into force.
-    handle: usize,
-}
-
-/// Acts with the time after which each is done.
-type Acts = Vec<(Duration, Act)>;
-
-impl Director<'_> {
-    /// What it takes, and to whom something is done.
-    fn begin(&mut self, fault: &Fault) -> (Acts, Vec<NodeId>) {
-        let now = |act| vec![(Duration::ZERO, act)];
-        match fault {
-            Fault::Cut(Cut { a, b, protocol }) => {
-                let (a, b) = (self.select(a), self.select(b));
-                let path = Path::Between(set(&a), set(&b));
-                self.impose(rule(path, *protocol, Effect::Cut))
-            }
-            Fault::Crash(nodes) => self.done_to(nodes, |nodes| now(Act::Crash(nodes))),
-            Fault::Delay(Delay {
-                from,
-                to,
-                protocol,
-                latency,
-            }) => {
-                let path = self.path(from.as_ref(), to.as_ref());
-                self.impose(rule(path, *protocol, Effect::Delay(latency.latency())))
-            }
-            Fault::Isolate(nodes) => {
-                let (nodes, all) = (self.select(nodes), self.cast.all());
-                let path = Path::Between(set(&nodes), set(&all));
-                (self.impose(rule(path, None, Effect::Cut)).0, nodes)
-            }
-            Fault::Leave(nodes) => self.done_to(nodes, |nodes| now(Act::Leave(nodes))),
-            Fault::Loss(Loss {
-                from,
-                to,
-                protocol,
-                rate,
-            }) => {
-                let path = self.path(from.as_ref(), to.as_ref());
-                self.impose(rule(path, *protocol, Effect::Lose((*rate).into())))
-            }
-            Fault::MajoritiesRing(nodes) => {
-                let nodes = self.select(nodes);
-                self.impose(rule(Path::Across(ring(&nodes)), None, Effect::Cut))
-            }
-            Fault::OneWay(OneWay { from, to, protocol }) => {
-                let path = Path::OneWay {
-                    from: set(&self.select(from)),
-                    to: set(&self.select(to)),
-                };
-                self.impose(rule(path, *protocol, Effect::Cut))
-            }
-            Fault::Partition(sets) => {
-                let groups = self.cast.select_each(sets, self.chance);
-                let groups: Vec<_> = groups.iter().map(Vec::as_slice).collect();
-                self.impose(Rule::partition(&groups))
-            }
-            Fault::Pause(nodes) => self.done_to(nodes, |nodes| now(Act::Pause(nodes))),
-            Fault::Restart(Restart { nodes, down }) => self.done_to(nodes, |nodes| {
-                vec![
-                    (Duration::ZERO, Act::Crash(nodes.clone())),
-                    (*down, Act::Start(nodes)),
-                ]
-            }),
-            Fault::RollingRestart(RollingRestart { nodes, down, gap }) => {
-                self.done_to(nodes, |nodes| roll(&nodes, *down, *gap))
-            }
-            Fault::Start(StartLate {
-                nodes,
-                every,
-                jitter,
-            }) => {
-                let nodes = self.select(nodes);
-                let start = Start {
-                    every: *every,
-                    jitter: *jitter,
-                    ..Start::default()
-                };
-                (start_each(&nodes, &start, self.chance), nodes)
-            }
-        }
-    }
-
-    /// When it is over, and what undoes it then.
-    fn undo(&self, acts: &Acts, lasts: Option<Duration>) -> (Option<Duration>, Acts) {
-        let Some((last, act)) = acts.last() else {
-            return (Some(Duration::ZERO), Vec::new());
-        };
-        let undoing = match act {
-            Act::Crash(nodes) | Act::Leave(nodes) => Act::Start(nodes.clone()),
-            Act::Impose(handle, _) => Act::Lift(*handle),
-            Act::Pause(nodes) => Act::Resume(nodes.clone()),
-            Act::Lift(_) | Act::Resume(_) | Act::Start(_) => return (Some(*last), Vec::new()),
-        };
-        match lasts {
-            Some(lasts) => (Some(lasts), vec![(lasts, undoing)]),
-            None => (None, Vec::new()),
-        }
-    }
-
-    fn select(&mut self, set: &Who) -> Vec<NodeId> {
-        self.cast.select(set, self.chance)
-    }
-
-    fn done_to(
-        &mut self,
-        set: &Who,
-        acts: impl FnOnce(Vec<NodeId>) -> Acts,
-    ) -> (Acts, Vec<NodeId>) {
-        let nodes = self.select(set);
-        (acts(nodes.clone()), nodes)
-    }
-
-    fn path(&mut self, from: Option<&Who>, to: Option<&Who>) -> Path {
-        if from.is_none() && to.is_none() {
-            return Path::All;
-        }
-        let mut select = |who: Option<&Who>| match who {
-            Some(who) => self.select(who),
-            None => self.cast.all(),
-        };
-        Path::OneWay {
-            from: set(&select(from)),
-            to: set(&select(to)),
-        }
-    }
-
-    /// Puts a rule into force; something is done to everyone on a path that it is about.
-    fn impose(&self, rule: Rule) -> (Acts, Vec<NodeId>) {
-        let nodes = match rule.nodes() {
-            nodes if nodes.is_empty() => self.cast.all(),
-            nodes => nodes,
-        };
-        (
-            vec![(Duration::ZERO, Act::Impose(self.handle, rule))],
-            nodes,
-        )
-    }
-}
-
-fn set(nodes: &[NodeId]) -> NodeSet {
-    nodes.into()
-}
-
-fn rule(path: Path, protocol: Option<ProtocolName>, effect: Effect) -> Rule {
-    Rule {
-        path,
-        protocol: protocol.map(Protocol::from),
-        effect,
-    }
-}
-
-/// Each node of a ring and its nearest neighbours on both sides, together a majority: nodes share a group exactly if they
-/// are that near.
-fn ring(nodes: &[NodeId]) -> Groups {
-    let reach = (nodes.len() / 2).div_ceil(2);
-    let window = |start: usize| {
-        (0..=reach)
-            .map(|step| nodes[(start + step) % nodes.len()])
-            .collect::<Vec<_>>()
-    };
-    let windows: Vec<_> = (0..nodes.len()).map(window).collect();
-    let windows: Vec<_> = windows.iter().map(Vec::as_slice).collect();
-    Groups::new(&windows)
-}
-
-fn roll(nodes: &[NodeId], down: Duration, gap: Duration) -> Acts {
-    let numbered = nodes.iter().zip(0..);
-    let each = numbered.flat_map(|(node, number)| {
-        let at = (down + gap) * number;
-        [
-            (at, Act::Crash(vec![*node])),
-            (at + down, Act::Start(vec![*node])),
-        ]
     });
     each.collect()
 }

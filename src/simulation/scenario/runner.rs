@@ -1,18 +1,20 @@
 //! [`Runner`]: what carries out a [`Plan`](super::Plan), virtual or real; and [`run`], which asks it to and judges what
 //! becomes of it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::plan::Act;
 use super::verdict::{Outcome, Verdict};
 use super::{Case, Failure};
+use crate::config::Position;
 use crate::member::MemberState;
-use crate::simulation::{Change, NodeId};
+use crate::simulation::{Change, Count, NodeId};
 use crate::wire::refusal::Code;
 
 /// What carries out a plan. Times are since the start of the run.
 pub trait Runner {
-    /// Why it cannot do this: what it lacks, in words that fit behind "the simulator has".
+    /// Why it cannot do this: what it lacks, in words that fit behind "it has": `no clock of its own`.
     fn lacks(&self, act: &Act) -> Option<&'static str>;
 
     /// Does this now.
@@ -40,6 +42,9 @@ pub trait Runner {
     /// What nodes told since the last time it was asked.
     fn observe(&mut self) -> Vec<Observation>;
 
+    /// What a node has sent so far.
+    fn sent(&self, node: NodeId) -> Count;
+
     /// A number over all that happened: equal for equal runs.
     fn trace_hash(&self) -> u64;
 }
@@ -56,13 +61,50 @@ pub enum Observation {
 /// How often expectations are looked at, in virtual time: the answer to "within" is no finer than that.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Runs a case to its end, or to the first promise that is broken.
+/// Something in a scenario that its runner cannot do. Nothing ran.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file}:{at}: {fault}: this runner cannot do it, since it has {lacks}", file = file.display())]
+pub struct Unable {
+    /// The file, as it was named.
+    pub file: PathBuf,
+    /// Where the fault stands.
+    pub at: Position,
+    /// What it is.
+    pub fault: &'static str,
+    /// What the runner does not have, in words: `no clock of its own`.
+    pub lacks: &'static str,
+}
+
+/// Whether a runner can do everything that a case asks for.
+///
+/// # Errors
+///
+/// [`Unable`] for the first step that it cannot do.
+pub fn check_ability(case: &Case, runner: &dyn Runner) -> Result<(), Unable> {
+    let unable = case
+        .plan
+        .steps
+        .iter()
+        .find_map(|step| Some((step, runner.lacks(&step.act)?)));
+    unable.map_or(Ok(()), |(step, lacks)| {
+        let entry = step.entry.map(|entry| &case.scenario.timeline[entry]);
+        Err(Unable {
+            file: case.file.clone(),
+            at: entry.map_or(case.scenario.nodes.at, |entry| entry.at),
+            fault: step.act.name(),
+            lacks,
+        })
+    })
+}
+
+/// Runs a case to its end, or to the first promise that is broken. The runner must be able to: see [`check_ability`].
 pub fn run(case: &Case, runner: &mut dyn Runner) -> Outcome {
     let mut verdict = Verdict::new(case);
     let failure = carry_out(case, runner, &mut verdict).err();
+    let trace_hash = runner.trace_hash();
     Outcome {
         failure,
-        trace_hash: runner.trace_hash(),
+        trace_hash,
     }
 }
 
@@ -75,11 +117,11 @@ fn carry_out(
     let mut steps = case.plan.steps.iter().peekable();
     loop {
         while let Some(step) = steps.next_if(|step| step.at <= now) {
-            verdict.before(runner, step);
+            verdict.before(step);
             runner.act(&step.act);
         }
         verdict.look(now, runner)?;
-        if now >= case.scenario.duration || (steps.peek().is_none() && verdict.is_settled()) {
+        if now >= case.scenario.duration {
             return Ok(());
         }
         let next_step = steps.peek().map_or(Duration::MAX, |step| step.at);

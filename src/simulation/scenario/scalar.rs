@@ -44,7 +44,7 @@ impl Yaml for Duration {
     }
 
     fn schema() -> Json {
-        json!({ "type": ["string", "integer"], "pattern": "^([0-9]+(ns|us|ms|s|m|h|d)|0|P.+)$", "maximum": 0 })
+        json!({ "title": "time", "type": ["string", "integer"], "pattern": "^([0-9]+(ns|us|ms|s|m|h|d)|0|P.+)$", "maximum": 0 })
     }
 }
 
@@ -61,7 +61,7 @@ impl Yaml for bool {
     }
 
     fn schema() -> Json {
-        json!({ "type": "boolean" })
+        json!({ "title": "true, false", "type": "boolean" })
     }
 }
 
@@ -79,7 +79,7 @@ impl Yaml for u32 {
     }
 
     fn schema() -> Json {
-        json!({ "type": "integer", "minimum": 0, "maximum": Self::MAX })
+        json!({ "title": "number", "type": "integer", "minimum": 0, "maximum": Self::MAX })
     }
 }
 
@@ -93,7 +93,7 @@ impl Yaml for String {
     }
 
     fn schema() -> Json {
-        json!({ "type": "string", "minLength": 1 })
+        json!({ "title": "text", "type": "string", "minLength": 1 })
     }
 }
 
@@ -115,7 +115,96 @@ impl Yaml for Bytes {
     }
 
     fn schema() -> Json {
-        json!({ "type": ["string", "integer"], "pattern": "^[0-9]+(B|KB|MB|GB)?$", "minimum": 0 })
+        json!({ "title": "size", "type": ["string", "integer"], "pattern": "^[0-9]+ ?(B|KB|MB|GB|TB)?$", "minimum": 0 })
+    }
+}
+
+/// How many bits pass in a second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BitRate(pub u64);
+
+/// From the largest.
+const BIT_RATES: [(&str, u64); 4] = [
+    ("gbit", 1_000_000_000),
+    ("mbit", 1_000_000),
+    ("kbit", 1_000),
+    ("bit", 1),
+];
+
+impl Yaml for BitRate {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        let takes = "bits a second, written 500kbit, 10mbit or 1gbit";
+        let text = text(node, takes, reader)?;
+        let rate = BIT_RATES.iter().find_map(|(unit, factor)| {
+            let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
+            number.checked_mul(*factor).map(Self)
+        });
+        if rate.is_none() {
+            reader.problem(node.at, format!("{text} is no bandwidth; it takes {takes}"));
+        }
+        rate
+    }
+
+    fn write(&self) -> Json {
+        let exact = BIT_RATES.iter().find(|(_, factor)| self.0 % factor == 0);
+        let (unit, factor) = exact.expect("every number divides by 1");
+        json!(format!("{}{unit}", self.0 / factor))
+    }
+
+    fn schema() -> Json {
+        json!({ "title": "bits a second", "type": "string", "pattern": "^[0-9]+(bit|kbit|mbit|gbit)$" })
+    }
+}
+
+/// Parts in a million, less than a million either way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ppm(pub i32);
+
+impl Yaml for Ppm {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        let takes = "parts in a million, written 200ppm or -200ppm";
+        let text = text(node, takes, reader)?;
+        let number = text
+            .strip_suffix("ppm")
+            .and_then(|number| number.parse::<i32>().ok());
+        let ppm = number
+            .filter(|number| number.unsigned_abs() < 1_000_000)
+            .map(Self);
+        if ppm.is_none() {
+            reader.problem(node.at, format!("{text} is no drift; it takes {takes}"));
+        }
+        ppm
+    }
+
+    fn write(&self) -> Json {
+        json!(format!("{}ppm", self.0))
+    }
+
+    fn schema() -> Json {
+        json!({ "title": "parts in a million", "type": "string", "pattern": "^-?[0-9]+ppm$" })
+    }
+}
+
+/// How many times as much, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Factor(pub u32);
+
+impl Yaml for Factor {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        let number = u32::read(node, reader)?;
+        if number == 0 {
+            reader.problem(node.at, "takes a whole number from 1");
+            return None;
+        }
+        Some(Self(number))
+    }
+
+    fn write(&self) -> Json {
+        json!(self.0)
+    }
+
+    fn schema() -> Json {
+        json!({ "title": "number from 1", "type": "integer", "minimum": 1 })
     }
 }
 
@@ -141,7 +230,7 @@ impl Yaml for Rate {
     }
 
     fn schema() -> Json {
-        json!({ "type": "string", "pattern": "^[0-9]+(\\.[0-9]{1,4})?%$" })
+        json!({ "title": "share", "type": "string", "pattern": "^[0-9]+(\\.[0-9]{1,4})?%$" })
     }
 }
 
@@ -182,12 +271,12 @@ impl Yaml for Overrides {
     }
 
     fn schema() -> Json {
-        json!({ "type": "object" })
+        json!({ "title": "settings", "type": "object" })
     }
 }
 
 /// A tree without positions.
-fn plain(node: &Node) -> Json {
+pub(super) fn plain(node: &Node) -> Json {
     match &node.content {
         Content::Mapping(entries) => {
             let entry =

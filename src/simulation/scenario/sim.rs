@@ -8,14 +8,14 @@ use std::time::Duration;
 use super::plan::Act;
 use super::runner::{Observation, Runner};
 use super::settings::{self, group_of};
-use super::spec::LinkSpec;
+use super::who::Who;
 use super::{Case, Failure};
 use crate::member::{MemberId, MemberState, Role};
 use crate::membership::Options;
 use crate::node::NodeConfig;
 use crate::simulation::chance::Chance;
 use crate::simulation::{
-    Detail, Entry, Link, Network, NetworkOptions, NodeId, Protocol, RuleId, Violation,
+    Count, Detail, Entry, Network, NetworkOptions, NodeId, Protocol, RuleId, Violation,
 };
 use crate::time::Timestamp;
 
@@ -38,7 +38,9 @@ impl SimRunner {
     #[must_use]
     pub fn with_detail(case: &Case, detail: Detail) -> Self {
         let options = NetworkOptions {
-            link: link(&case.scenario.network.default),
+            link: case.scenario.network.default.link(),
+            service_time: case.scenario.nodes.service_time,
+            receive_buffer: case.scenario.nodes.receive_buffer.0,
             detail,
             ..NetworkOptions::default()
         };
@@ -114,34 +116,27 @@ fn address(node: NodeId) -> SocketAddr {
     SocketAddr::from(([10, b, c, d], 26_502))
 }
 
-fn link(spec: &LinkSpec) -> Link {
-    let LinkSpec {
-        latency,
-        loss,
-        duplicate,
-        mtu,
-    } = spec;
-    Link {
-        latency: latency.map_or(Link::LAN.latency, |latency| latency.latency()),
-        loss: loss.map_or(Link::LAN.loss, Into::into),
-        duplicate: duplicate.unwrap_or(Link::LAN.duplicate),
-        mtu: mtu.map(|mtu| mtu.0),
-        ..Link::LAN
-    }
+fn each(nodes: &[NodeId], act: impl FnMut(NodeId)) {
+    nodes.iter().copied().for_each(act);
 }
 
 fn set_links(network: &mut Network, case: &Case) {
     let mut chance = Chance::new(case.seed, "links");
-    for between in &case.scenario.network.links {
-        let from = case.cast.select(&between.from, &mut chance);
-        let to = case.cast.select(&between.to, &mut chance);
-        for (one, other) in from
+    let spec = &case.scenario.network;
+    for change in &spec.links {
+        let mut select = |who: &Option<Who>| match who {
+            Some(who) => case.cast.select(who, &mut chance),
+            None => case.cast.all(),
+        };
+        let (from, to) = (select(&change.from), select(&change.to));
+        let link = change.over(&spec.default).link();
+        let pairs = from
             .iter()
-            .flat_map(|from| to.iter().map(move |to| (*from, *to)))
-        {
-            network.set_link(one, other, link(&between.link));
-            if between.both_ways {
-                network.set_link(other, one, link(&between.link));
+            .flat_map(|from| to.iter().map(move |to| (*from, *to)));
+        for (one, other) in pairs.filter(|(one, other)| one != other) {
+            network.set_link(one, other, link);
+            if change.both_ways {
+                network.set_link(other, one, link);
             }
         }
     }
@@ -155,25 +150,31 @@ impl Runner for SimRunner {
     fn act(&mut self, act: &Act) {
         let network = &mut self.network;
         match act {
-            Act::Crash(nodes) => nodes.iter().for_each(|node| network.crash(*node)),
+            Act::Block(nodes) => each(nodes, |node| network.block(node)),
+            Act::Clock(nodes, clocks, change) => {
+                each(nodes, |node| network.set_clock(node, *clocks, *change));
+            }
+            Act::Crash(nodes) => each(nodes, |node| network.crash(node)),
             Act::Impose(handle, rule) => {
                 self.rules.insert(*handle, network.impose(rule.clone()));
             }
-            Act::Leave(nodes) => nodes.iter().for_each(|node| network.leave(*node)),
+            Act::Leave(nodes) => each(nodes, |node| network.leave(node)),
             Act::Lift(handle) => {
                 if let Some(rule) = self.rules.remove(handle) {
                     network.lift(rule);
                 }
             }
-            Act::Pause(nodes) => nodes.iter().for_each(|node| network.pause(*node)),
-            Act::Resume(nodes) => nodes.iter().for_each(|node| network.resume(*node)),
-            Act::Start(nodes) => {
-                for node in nodes {
-                    if !network.is_running(*node) {
-                        network.start(*node);
-                    }
+            Act::Pause(nodes) => each(nodes, |node| network.pause(node)),
+            Act::Readdress(node, to) => network.restart_at(*node, address(*to)),
+            Act::Resume(nodes) => each(nodes, |node| network.resume(node)),
+            Act::Slow(nodes, factor) => each(nodes, |node| network.slow(node, *factor)),
+            Act::Start(nodes) => each(nodes, |node| {
+                if !network.is_running(node) {
+                    network.start(node);
                 }
-            }
+            }),
+            Act::Unblock(nodes) => each(nodes, |node| network.unblock(node)),
+            Act::Vanish(nodes) => each(nodes, |node| network.vanish(node)),
         }
     }
 
@@ -214,6 +215,10 @@ impl Runner for SimRunner {
             _ => None,
         };
         entries.iter().filter_map(observation).collect()
+    }
+
+    fn sent(&self, node: NodeId) -> Count {
+        self.network.traffic(node).all_sent()
     }
 
     fn trace_hash(&self) -> u64 {

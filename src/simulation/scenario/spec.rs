@@ -5,12 +5,12 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use super::expect::Expectations;
+use super::link::{LinkChange, LinkSpec};
 use super::scalar::{Bytes, Overrides};
 use super::timeline::Entry;
 use super::who::Who;
 use super::yaml::{At, Reader, Yaml, mapping, text, words};
 use crate::config::raw::Node;
-use crate::simulation::{Latency, Rate};
 
 mapping! {
     /// What one file says: who there is, what happens to them, and what is expected.
@@ -99,6 +99,10 @@ mapping! {
         config: Option<Overrides>,
         /// When they start.
         start: Start = (Start::default()),
+        /// How long a node is busy with each datagram and each frame; the next one waits.
+        service_time: Duration = (Duration::ZERO),
+        /// What a node keeps of the datagrams that wait for it, as the kernel counts them.
+        receive_buffer: Bytes = (Bytes(1024 * 1024)),
     }
 }
 
@@ -156,80 +160,6 @@ mapping! {
         /// Every direction between two nodes, unless one of `links` is about it.
         default: LinkSpec = (LinkSpec::default()),
         /// Directions that differ. The last one that is about a direction counts.
-        links: Vec<At<LinkBetween>>,
-    }
-}
-
-mapping! {
-    /// What one direction between two nodes is like. What is left out is as on a quiet local network.
-    #[derive(Default)]
-    pub struct LinkSpec {
-        /// How long a packet is on its way: `1ms`, or `1ms..5ms` with every value as likely.
-        latency: Option<LatencySpec>,
-        /// How many packets are lost. A lost segment of a connection is sent again.
-        loss: Option<Rate>,
-        /// How many datagrams arrive twice.
-        duplicate: Option<Rate>,
-        /// The longest IP packet that passes, in bytes; datagrams in longer ones vanish.
-        mtu: Option<Bytes>,
-    }
-}
-
-mapping! {
-    /// Directions between nodes that differ from the rest.
-    pub struct LinkBetween {
-        /// The senders.
-        from: Who,
-        /// The recipients.
-        to: Who,
-        /// Whether the way back is the same.
-        both_ways: bool = (true),
-        /// What they are like.
-        link: LinkSpec,
-    }
-}
-
-/// How long a packet is on its way, as written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LatencySpec {
-    min: Duration,
-    max: Duration,
-}
-
-impl LatencySpec {
-    /// What is written.
-    pub(super) const fn latency(self) -> Latency {
-        Latency::between(self.min, self.max)
-    }
-}
-
-impl Yaml for LatencySpec {
-    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
-        let text = text(node, "a latency: 1ms, or 1ms..5ms", reader)?;
-        let (min, max) = text.split_once("..").unwrap_or((text, text));
-        let mut time = |text: &str| {
-            let content = crate::config::raw::Content::Scalar(text.to_owned());
-            let at = node.at;
-            Duration::read(&Node { at, content }, reader)
-        };
-        let (min, max) = (time(min)?, time(max)?);
-        if max < min {
-            reader.problem(node.at, format!("{text} ends before it begins"));
-            return None;
-        }
-        Some(Self { min, max })
-    }
-
-    fn write(&self) -> Json {
-        let Self { min, max } = self;
-        let text = |time: &Duration| time.write().as_str().unwrap_or_default().to_owned();
-        match min == max {
-            true => min.write(),
-            false => json!(format!("{}..{}", text(min), text(max))),
-        }
-    }
-
-    fn schema() -> Json {
-        json!({ "type": "string", "pattern": "^[0-9]+(us|ms|s)(\\.\\.[0-9]+(us|ms|s))?$" })
+        links: Vec<At<LinkChange>>,
     }
 }

@@ -129,7 +129,7 @@ fn errors_have_a_place_a_key_and_a_remedy() {
         (
             "split.end",
             "split.stop",
-            "10:25: expect.eventually[0].of: split.stop is not a moment",
+            "10:25: expect.eventually[0].of: split.stop is not a moment: a time",
         ),
         (
             "split.end",
@@ -199,4 +199,98 @@ fn a_scenario_is_written_as_it_was_read() {
         written["timeline"][0]["partition"],
         serde_json::json!(["n1..n2", "rest"])
     );
+}
+
+/// Four faults, of which one alone matters to an expectation that cannot hold.
+const STORM: &str = "\
+version: 1
+name: storm
+about: Much happens, and a crash is expected to go unnoticed.
+duration: 90s
+nodes: {count: 9}
+network: {default: {loss: 1%}}
+timeline:
+  - {at: 10s, partition: [minority, rest], for: 5s}
+  - {at: 12s, every: 4s, times: 3, for: 1s, pause: random:2}
+  - {id: crash, at: 24s, crash: n6}
+  - {at: 30s, chaos: {mean_gap: 2s, until: 45s, faults: [loss, pause]}}
+expect:
+  always:
+    - {no_false_positives: n1}
+    - {never: {who: n6, as: dead}}
+  finally:
+    - {after: 10s, seen: {who: n1, as: live}}
+";
+
+#[test]
+fn what_fails_is_shrunk_to_what_matters_and_still_fails() {
+    let loaded = Loaded::parse(STORM, Path::new("storm.yaml")).unwrap();
+    let case = loaded.case(4);
+    let mut run_once = |case: &Case| run(case, &mut SimRunner::new(case));
+    let failure = run_once(&case).failure.unwrap();
+    assert_eq!(failure.rule, "expect.always[1]");
+
+    let shrunk = shrink(&case, &failure, &mut run_once).unwrap();
+    let scenario = &shrunk.loaded.scenario;
+    assert_eq!(scenario.timeline.len(), 1, "{}", scenario.to_text());
+    assert!(matches!(scenario.timeline[0].fault, Fault::Crash(_)));
+    assert_eq!(scenario.nodes.count, Some(2));
+    assert!(scenario.duration < Duration::from_secs(30));
+
+    let again = Loaded::parse(&scenario.to_text(), &shrunk.loaded.file).unwrap();
+    let failed = run_once(&again.case(4)).failure.unwrap();
+    assert_eq!(
+        (failed.rule.as_str(), failed.what),
+        ("expect.always[0]", shrunk.failure.what)
+    );
+}
+
+#[test]
+fn a_broken_invariant_is_shrunk_as_well() {
+    let text = HALVES.replace("count: 4", "count: 6");
+    let case = parse(&text).unwrap().case(1);
+    let broken = |case: &Case| Outcome {
+        failure: (case.scenario.timeline.len() == 1).then(|| Failure {
+            rule: "S1 versions_never_fall".to_owned(),
+            at: Duration::from_secs(7),
+            node: None,
+            what: "planted".to_owned(),
+            seed: case.seed,
+        }),
+        trace_hash: 0,
+    };
+    let failure = broken(&case).failure.unwrap();
+    let shrunk = shrink(&case, &failure, &mut { broken }).unwrap();
+    let scenario = shrunk.loaded.scenario;
+    assert_eq!(
+        (scenario.nodes.count, scenario.timeline.len()),
+        (Some(1), 1)
+    );
+    assert!(scenario.expect.eventually.is_empty());
+}
+
+/// Whatever the seed: chaos is over in time, and no more lasts at once than it may.
+#[test]
+fn chaos_keeps_to_its_limits() {
+    let text = HALVES.replace(
+        "partition: [n1..n2, rest], for: 20s",
+        "chaos: {mean_gap: 1s, max_at_once: 2, until: 30s}",
+    );
+    for seed in 1..50 {
+        let case = parse(&text).unwrap().case(seed);
+        let span = &case.plan.spans[0];
+        assert!(
+            span.end.is_some_and(|end| end <= Duration::from_secs(30)),
+            "seed {seed}"
+        );
+        let mut lasting: i32 = 0;
+        for step in case.plan.steps.iter().filter(|step| step.entry.is_some()) {
+            match step.act {
+                Act::Impose(..) | Act::Pause(_) => lasting += 1,
+                Act::Lift(_) | Act::Resume(_) => lasting -= 1,
+                _ => {}
+            }
+            assert!(lasting <= 2, "seed {seed}");
+        }
+    }
 }

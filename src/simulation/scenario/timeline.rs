@@ -1,6 +1,5 @@
 //! [`Entry`]: what happens when; and [`Moment`], a time told by another entry.
 
-use std::fmt;
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
@@ -33,17 +32,22 @@ mapping! {
     }
 }
 
-/// The start or the end of an entry of the timeline, or some time after it.
+/// A time of the run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Moment {
-    /// Where it stands.
-    pub at: Position,
-    /// Whose.
-    pub id: String,
-    /// Which.
-    pub edge: Edge,
-    /// How long after it.
-    pub plus: Duration,
+pub enum Moment {
+    /// So long after the start of the run.
+    Fixed(Duration),
+    /// The start or the end of an entry of the timeline, or some time after it.
+    Told {
+        /// Where it stands.
+        at: Position,
+        /// Whose.
+        id: String,
+        /// Which.
+        edge: Edge,
+        /// How long after it.
+        plus: Duration,
+    },
 }
 
 /// Either end of an entry of the timeline.
@@ -55,11 +59,14 @@ pub enum Edge {
     Start,
 }
 
-const TAKES: &str = "a moment: ID.start, ID.end, or either + a time";
+const TAKES: &str = "a moment: a time, or ID.start or ID.end, or one of these + a time";
 
 impl Yaml for Moment {
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
         let text = text(node, TAKES, reader)?;
+        if text.starts_with(|first: char| first.is_ascii_digit()) {
+            return Duration::read(node, reader).map(Self::Fixed);
+        }
         let (edge, plus) = match text.split_once('+') {
             None => (text, Duration::ZERO),
             Some((edge, plus)) => {
@@ -84,7 +91,7 @@ impl Yaml for Moment {
                 return None;
             }
         };
-        Some(Self {
+        Some(Self::Told {
             at: node.at,
             id: id.to_owned(),
             edge,
@@ -93,29 +100,47 @@ impl Yaml for Moment {
     }
 
     fn write(&self) -> Json {
-        json!(self.to_string())
+        let text = |time: &Duration| time.write().as_str().unwrap_or_default().to_owned();
+        match self {
+            Self::Fixed(time) => time.write(),
+            Self::Told { id, edge, plus, .. } => {
+                let edge = match edge {
+                    Edge::End => "end",
+                    Edge::Start => "start",
+                };
+                match plus.is_zero() {
+                    true => json!(format!("{id}.{edge}")),
+                    false => json!(format!("{id}.{edge} + {}", text(plus))),
+                }
+            }
+        }
     }
 
     fn schema() -> Json {
-        json!({ "type": "string", "pattern": "^.+\\.(start|end)( *\\+ *.+)?$" })
-    }
-}
-
-impl fmt::Display for Moment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let edge = match self.edge {
-            Edge::End => "end",
-            Edge::Start => "start",
-        };
-        write!(f, "{}.{edge}", self.id)?;
-        match self.plus.is_zero() {
-            true => Ok(()),
-            false => write!(f, " + {}", self.plus.write().as_str().unwrap_or_default()),
-        }
+        json!({ "title": "moment", "type": "string", "pattern": "^([0-9]+(us|ms|s|m|h|d)?|.+\\.(start|end)( *\\+ *.+)?)$" })
     }
 }
 
 impl Entry {
+    /// Something that happens at one time.
+    pub(super) const fn once(at: Duration, lasts: Option<Duration>, fault: Fault) -> Self {
+        Self {
+            id: None,
+            at: Some(at),
+            after: None,
+            lasts,
+            every: None,
+            times: None,
+            until: None,
+            fault,
+        }
+    }
+
+    /// When something that happens at one time is over.
+    pub(super) fn end(&self) -> Duration {
+        self.at.unwrap_or_default() + self.lasts.unwrap_or_default()
+    }
+
     /// When it begins each time, if the first time is `first`, in a run of `duration`.
     pub(super) fn beginnings(&self, first: Duration, duration: Duration) -> Vec<Duration> {
         let Some(every) = self.every else {

@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::check::deadline;
-use super::expect::{Claim, Promise, Refused, Seen, Sight, Views};
+use super::expect::{Always, Claim, Promise, Refused, Seen, Sight, Traffic, Views};
 use super::plan::Step;
 use super::runner::{Observation, Runner};
+use super::timeline::Moment;
 use super::who::{Who, number};
 use super::{Case, Failure};
 use crate::member::MemberState;
 use crate::simulation::chance::Chance;
-use crate::simulation::{Change, NodeId};
+use crate::simulation::{Change, Count, NodeId};
 use crate::wire::refusal::Code;
 
 /// How a run went.
@@ -32,6 +33,8 @@ pub(super) struct Verdict<'c> {
     touched: BTreeMap<NodeId, Duration>,
     /// Who was refused, or refused another, and why.
     refusals: BTreeSet<(NodeId, Code)>,
+    /// What nodes had sent when a promise about traffic began, and when that was; emptied once it is judged.
+    sent: BTreeMap<usize, (Duration, Vec<(NodeId, Count)>)>,
     /// The sets that the expectations name, drawn once.
     sets: BTreeMap<String, Vec<NodeId>>,
 }
@@ -49,12 +52,13 @@ impl<'c> Verdict<'c> {
             come_true: vec![false; expect.eventually.len()],
             touched: BTreeMap::new(),
             refusals: BTreeSet::new(),
+            sent: BTreeMap::new(),
             sets,
         }
     }
 
     /// Notes whom a step does something to.
-    pub(super) fn before(&mut self, _: &dyn Runner, step: &Step) {
+    pub(super) fn before(&mut self, step: &Step) {
         if let Some(entry) = step.entry {
             for node in &self.case.plan.spans[entry].nodes {
                 self.touched.entry(*node).or_insert(step.at);
@@ -72,29 +76,14 @@ impl<'c> Verdict<'c> {
                 }
             }
         }
+        self.look_at_traffic(now, runner)?;
         self.look_at_eventually(now, runner)?;
         self.look_at_finally(now, runner)
     }
 
-    /// Whether nothing can come true or be broken any more.
-    pub(super) fn is_settled(&self) -> bool {
-        let expect = &self.case.scenario.expect;
-        expect.finally.is_empty()
-            && expect.always.is_empty()
-            && self.come_true.iter().all(|come_true| *come_true)
-    }
-
     fn look_at_change(&self, at: Duration, change: &Change) -> Result<(), Failure> {
-        let plan = &self.case.plan;
         for (index, one) in self.case.scenario.expect.always.iter().enumerate() {
-            let from = one
-                .from
-                .as_ref()
-                .map_or(Duration::ZERO, |moment| plan.when(moment));
-            let until = one
-                .until
-                .as_ref()
-                .map_or(Duration::MAX, |moment| plan.when(moment));
+            let (from, until) = self.window(one);
             if !(from..=until).contains(&at) {
                 continue;
             }
@@ -106,6 +95,19 @@ impl<'c> Verdict<'c> {
         Ok(())
     }
 
+    /// From when to when a promise counts.
+    fn window(&self, one: &Always) -> (Duration, Duration) {
+        let when = |moment: &Option<Moment>, otherwise| {
+            moment
+                .as_ref()
+                .map_or(otherwise, |moment| self.case.plan.when(moment))
+        };
+        (
+            when(&one.from, Duration::ZERO),
+            when(&one.until, Duration::MAX),
+        )
+    }
+
     fn contradiction(&self, promise: &Promise, at: Duration, change: &Change) -> Option<String> {
         let (observer, subject, state) = (change.observer, change.subject, change.to.state);
         let is_broken = match promise {
@@ -114,6 +116,8 @@ impl<'c> Verdict<'c> {
                     && self.has(&seen.who, subject)
                     && seen.by.as_ref().is_none_or(|by| self.has(by, observer))
             }
+            Promise::Traffic(_) => false,
+            Promise::Unchanged(nodes) => self.has(nodes, subject),
             Promise::NoFalsePositives(nodes) => {
                 let is_healthy = |node| self.touched.get(&node).is_none_or(|since| *since > at);
                 state == MemberState::Dead
@@ -124,6 +128,39 @@ impl<'c> Verdict<'c> {
         };
         let (observer, subject) = (number(observer), number(subject));
         is_broken.then(|| format!("n{observer} sees n{subject} {state}, which must not happen"))
+    }
+
+    /// Notes what was sent when a promise begins, and compares when it ends.
+    fn look_at_traffic(&mut self, now: Duration, runner: &dyn Runner) -> Result<(), Failure> {
+        let duration = self.case.scenario.duration;
+        for (index, one) in self.case.scenario.expect.always.iter().enumerate() {
+            let Promise::Traffic(traffic) = &one.promise else {
+                continue;
+            };
+            let (from, until) = self.window(one);
+            if now >= from && !self.sent.contains_key(&index) {
+                let nodes = self.nodes(&traffic.nodes).iter();
+                let sent = nodes.map(|node| (*node, runner.sent(*node))).collect();
+                self.sent.insert(index, (now, sent));
+            } else if now >= until.min(duration)
+                && let Some((since, sent)) = self.sent.get_mut(&index)
+            {
+                let elapsed = now.saturating_sub(*since);
+                let excess = sent.drain(..).find_map(|(node, before)| {
+                    let what = traffic.excess(before, runner.sent(node), elapsed)?;
+                    Some((node, what))
+                });
+                if let Some((node, what)) = excess {
+                    return Err(self.failure(
+                        format!("expect.always[{index}]"),
+                        now,
+                        Some(node),
+                        what,
+                    ));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn look_at_eventually(&mut self, now: Duration, runner: &dyn Runner) -> Result<(), Failure> {
@@ -179,9 +216,29 @@ impl<'c> Verdict<'c> {
                     format!("no {code} at n{}", number(*missing)),
                 ))
             }
+            Claim::Running(who) => self.wrongly(who, false, runner),
             Claim::Seen(seen) => self.unseen(seen, runner),
+            Claim::Stopped(who) => self.wrongly(who, true, runner),
             Claim::Views(views) => self.wrong_view(*views, runner),
         }
+    }
+
+    /// One of these nodes that runs, or does not.
+    fn wrongly(
+        &self,
+        who: &Who,
+        runs: bool,
+        runner: &dyn Runner,
+    ) -> Option<(Option<NodeId>, String)> {
+        let node = *self
+            .nodes(who)
+            .iter()
+            .find(|node| runner.is_running(**node) == runs)?;
+        let not = if runs { "" } else { " not" };
+        Some((
+            Some(node),
+            format!("n{} does{not} run", number(node)).replace("does run", "runs"),
+        ))
     }
 
     fn unseen(&self, seen: &Seen, runner: &dyn Runner) -> Option<(Option<NodeId>, String)> {
@@ -236,6 +293,24 @@ impl<'c> Verdict<'c> {
             what,
             seed: self.case.seed,
         }
+    }
+}
+
+impl Traffic {
+    /// What a node sent too much of.
+    fn excess(&self, before: Count, after: Count, elapsed: Duration) -> Option<String> {
+        let millis = u64::try_from(elapsed.as_millis())
+            .unwrap_or(u64::MAX)
+            .max(1);
+        let rate =
+            |before: u64, after: u64| after.saturating_sub(before).saturating_mul(1_000) / millis;
+        let messages = rate(before.packets, after.packets);
+        let bytes = rate(before.bytes, after.bytes);
+        let too_many = self.messages.is_some_and(|max| messages > u64::from(max));
+        let too_long = self.bytes.is_some_and(|max| bytes > max.0 as u64);
+        let sent =
+            format!("sends {messages} messages and {bytes} bytes a second, more than it may");
+        (too_many || too_long).then_some(sent)
     }
 }
 

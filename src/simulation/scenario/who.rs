@@ -49,6 +49,41 @@ pub(super) enum Term {
 const TAKES: &str = "nodes: n3, n2..n5, all, group:NAME, zone:NAME, random:2, random:25%, minority, majority, \
                      not:..., or a list of these";
 
+impl Who {
+    /// Everyone.
+    pub(super) fn all() -> Self {
+        Self {
+            at: Position { line: 0, column: 0 },
+            terms: vec![Term::All],
+        }
+    }
+
+    /// These nodes.
+    pub(super) fn of(nodes: &[NodeId]) -> Self {
+        let terms = nodes.iter().map(|node| Term::Node(number(*node))).collect();
+        Self {
+            at: Position { line: 0, column: 0 },
+            terms,
+        }
+    }
+
+    /// Names the nodes that are meant, by number, unless all are.
+    pub(super) fn freeze(&mut self, cast: &Cast, chance: &mut Chance) {
+        if self.terms != [Term::All] {
+            *self = Self::of(&cast.select(self, chance));
+        }
+    }
+
+    /// Gives nodes named by number other numbers; none: the node is gone. Whether anybody is left.
+    pub(super) fn renumber(&mut self, moved: &dyn Fn(u32) -> Option<u32>) -> bool {
+        self.terms.retain_mut(|term| match term {
+            Term::Node(number) => moved(*number).map(|to| *number = to).is_some(),
+            _ => true,
+        });
+        !self.terms.is_empty()
+    }
+}
+
 impl Yaml for Who {
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
         let terms = match &node.content {
@@ -73,8 +108,8 @@ impl Yaml for Who {
 
     fn schema() -> Json {
         let pattern = "^(not:)*(all|rest|minority|majority|n[0-9]+(\\.\\.n[0-9]+)?|group:.+|zone:.+|random:[0-9.]+%?)$";
-        let term = json!({ "type": "string", "pattern": pattern });
-        json!({ "anyOf": [term, { "type": "array", "minItems": 1, "items": term }] })
+        let term = json!({ "title": "nodes", "type": "string", "pattern": pattern });
+        json!({ "anyOf": [term, { "title": "nodes", "type": "array", "minItems": 1, "items": term }] })
     }
 }
 

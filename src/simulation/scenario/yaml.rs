@@ -11,7 +11,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::error::Problem;
 use crate::config::Position;
-use crate::config::raw::{Content, Node};
+use crate::config::raw::{Content, Name, Node};
 
 /// A type that stands in a scenario.
 pub(super) trait Yaml: Sized {
@@ -75,7 +75,9 @@ impl Reader {
 /// The entries of a mapping that is being read.
 pub(super) struct Fields<'n> {
     at: Position,
-    entries: &'n [(crate::config::raw::Name, Node)],
+    entries: &'n [(Name, Node)],
+    /// Whether a key is none of its own: what seems to be missing may be meant by it.
+    has_unknown: bool,
 }
 
 impl<'n> Fields<'n> {
@@ -85,14 +87,16 @@ impl<'n> Fields<'n> {
             reader.problem(node.at, format!("takes a mapping of {}", keys.join(", ")));
             return None;
         };
-        for (name, _) in entries {
-            if !keys.contains(&name.text.as_str()) {
-                let hint = suggest(&name.text, keys);
-                reader.problem(name.at, format!("no key is called {}{hint}", name.text));
-            }
+        let is_unknown = |(name, _): &&(Name, Node)| !keys.contains(&name.text.as_str());
+        for (name, _) in entries.iter().filter(is_unknown) {
+            let hint = suggest(&name.text, keys);
+            reader.problem(name.at, format!("no key is called {}{hint}", name.text));
         }
-        let at = node.at;
-        Some(Self { at, entries })
+        Some(Self {
+            at: node.at,
+            entries,
+            has_unknown: entries.iter().any(|entry| is_unknown(&entry)),
+        })
     }
 
     /// What stands under `key`, or `default`, or what the type has for a missing key.
@@ -119,7 +123,10 @@ impl<'n> Fields<'n> {
             .iter()
             .filter(|(name, _)| is_choice(&name.text));
         let Some((name, node)) = chosen.next() else {
-            reader.problem(self.at, format!("needs one of {}", T::KEYS.join(", ")));
+            if !self.has_unknown {
+                let choices = T::KEYS.join(", ");
+                reader.problem(self.at, format!("needs one of {choices}"));
+            }
             return None;
         };
         if let Some((second, _)) = chosen.next() {
