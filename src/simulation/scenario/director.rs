@@ -193,7 +193,7 @@ impl ClockFault {
         let jump = self
             .ahead
             .map(ClockChange::Ahead)
-            .or(self.back.map(ClockChange::Back));
+            .or_else(|| self.back.map(ClockChange::Back));
         let drift = self.drift.map(|drift| ClockChange::Drift(drift.0));
         jump.or(drift).unwrap_or(ClockChange::Freeze)
     }

@@ -146,7 +146,9 @@ impl Yaml for BitRate {
     }
 
     fn write(&self) -> Json {
-        let exact = BIT_RATES.iter().find(|(_, factor)| self.0 % factor == 0);
+        let exact = BIT_RATES
+            .iter()
+            .find(|(_, factor)| self.0.is_multiple_of(*factor));
         let (unit, factor) = exact.expect("every number divides by 1");
         json!(format!("{}{unit}", self.0 / factor))
     }
