@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::error::Problem;
 use super::expect::Eventually;
-use super::plan::Plan;
+use super::plan::{Act, Plan};
 use super::settings;
 use super::spec::{Nodes, Scenario};
 use super::timeline::{Entry, Moment};
@@ -83,6 +83,7 @@ pub(super) fn scenario(scenario: &Scenario, cast: &Cast, file: &Path) -> Vec<Pro
         .extend(settings::problems(&scenario.nodes, file));
     if check.problems.is_empty() {
         check.deadlines();
+        check.certificates(file);
     }
     check.problems
 }
@@ -180,6 +181,27 @@ impl Check<'_> {
         };
         let what = format!("no entry {place} has the id {id}{hint}");
         self.problems.push(problem(*at, "", &what));
+    }
+
+    /// Certificates are for nodes that run TLS.
+    fn certificates(&mut self, file: &Path) {
+        let plan = Plan::new(self.scenario, self.cast, 1);
+        let configs = settings::of_each(&self.scenario.nodes, self.cast, file);
+        for step in &plan.steps {
+            let Act::Certify(nodes, _) = &step.act else {
+                continue;
+            };
+            let plain = nodes
+                .iter()
+                .find(|node| configs[node.index()].security.tls.is_none());
+            if let Some((node, entry)) = plain.zip(step.entry) {
+                let number = super::who::number(*node);
+                let what = format!("n{number} does not run TLS, and has no certificate");
+                let at = self.scenario.timeline[entry].at;
+                self.problems
+                    .push(problem(at, &format!("timeline[{entry}]"), &what));
+            }
+        }
     }
 
     /// Nothing is expected for a time after the end of the run. Where the seed decides, one seed must do.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::certificate::NewCertificates;
 use super::fault::{
     ClockFault, Cut, Fault, ProtocolName, Readdress, Restart, RollingRestart, Slow, StartLate, Way,
 };
@@ -30,6 +31,9 @@ impl Director<'_> {
     pub(super) fn begin(&mut self, fault: &Fault) -> (Acts, Vec<NodeId>) {
         match fault {
             Fault::Block(nodes) => self.now(nodes, Act::Block),
+            Fault::Certificate(NewCertificates { nodes, certificate }) => {
+                self.now(nodes, |nodes| Act::Certify(nodes, certificate.clone()))
+            }
             Fault::Chaos(_) => unreachable!("the plan has taken it apart"),
             Fault::Clock(clock) => self.now(&clock.nodes, |nodes| {
                 Act::Clock(nodes, clock.which.into(), clock.change())
@@ -109,7 +113,7 @@ impl Director<'_> {
             .unwrap_or_default();
         let is_over = matches!(
             acts.last(),
-            None | Some((_, Act::Start(_) | Act::Readdress(..)))
+            None | Some((_, Act::Certify(..) | Act::Readdress(..) | Act::Start(_)))
         );
         match lasts {
             _ if is_over => (Some(last), Vec::new()),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::certificate::NewCertificates;
 use super::chaos::Chaos;
 use super::link::LinkChange;
 use super::scalar::{Factor, Ppm};
@@ -14,6 +15,8 @@ tagged! {
     pub enum Fault {
         /// Processes block before they send and after they receive anything, while their timers run on: Lifeguard's anomaly.
         Block(Who) = "block",
+        /// Nodes are given other certificates. What runs keeps those it has until it is restarted.
+        Certificate(NewCertificates) = "certificate",
         /// Faults at random.
         Chaos(Chaos) = "chaos",
         /// Clocks jump, drift or stand still. Undone, they are right again.
@@ -192,7 +195,8 @@ impl Fault {
     pub(super) const fn ends_by_itself(&self) -> bool {
         matches!(
             self,
-            Self::Chaos(_)
+            Self::Certificate(_)
+                | Self::Chaos(_)
                 | Self::Readdress(_)
                 | Self::Restart(_)
                 | Self::RollingRestart(_)
@@ -210,6 +214,7 @@ impl Fault {
             | Self::MajoritiesRing(nodes)
             | Self::Pause(nodes)
             | Self::Vanish(nodes)
+            | Self::Certificate(NewCertificates { nodes, .. })
             | Self::Clock(ClockFault { nodes, .. })
             | Self::Restart(Restart { nodes, .. })
             | Self::RollingRestart(RollingRestart { nodes, .. })
@@ -236,6 +241,7 @@ impl Fault {
             | Self::MajoritiesRing(nodes)
             | Self::Pause(nodes)
             | Self::Vanish(nodes)
+            | Self::Certificate(NewCertificates { nodes, .. })
             | Self::Clock(ClockFault { nodes, .. })
             | Self::Restart(Restart { nodes, .. })
             | Self::RollingRestart(RollingRestart { nodes, .. })

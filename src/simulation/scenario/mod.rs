@@ -7,13 +7,14 @@
 //! | module | owns |
 //! |---|---|
 //! | `yaml`, `scalar`, `who` | how types, numbers with units and sets of nodes are written |
-//! | `spec`, `link`, `fault`, `chaos`, `timeline`, `expect` | what a file may say |
+//! | `spec`, `link`, `certificate`, `fault`, `chaos`, `timeline`, `expect` | what a file may say |
 //! | `check`, `settings`, `error` | what its parts demand of each other, and what is said when they do not get it |
 //! | `plan`, `director` | the timeline at fixed times, for one seed |
 //! | `runner`, `verdict` | carrying it out, and judging |
 //! | `sim` | the runner on the virtual network |
 //! | `shrink`, `freeze`, `text` | from a run that failed to a smaller scenario that fails alike |
 
+mod certificate;
 mod chaos;
 mod check;
 mod director;
@@ -39,6 +40,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fmt, fs};
 
+pub use certificate::{CertificateSpec, NewCertificates};
 pub use chaos::{Chaos, ChaosKind};
 pub use error::{Problem, ScenarioError};
 pub use expect::{

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::certificate::CertificateSpec;
 use super::director::{Acts, Director};
 use super::fault::Fault;
 use super::spec::{Nodes, Scenario, Start};
@@ -39,6 +40,8 @@ pub struct Step {
 pub enum Act {
     /// Have processes block before they send and after they receive.
     Block(Vec<NodeId>),
+    /// Give nodes other certificates, in force from their next start.
+    Certify(Vec<NodeId>, CertificateSpec),
     /// Change clocks.
     Clock(Vec<NodeId>, Clocks, ClockChange),
     /// Kill processes.
@@ -71,6 +74,7 @@ impl Act {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Block(_) | Self::Unblock(_) => "block",
+            Self::Certify(..) => "certificate",
             Self::Clock(..) => "clock",
             Self::Crash(_) => "crash",
             Self::Impose(..) | Self::Lift(_) => "network rules",

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use super::certificate::Authorities;
 use super::plan::Act;
 use super::runner::{Observation, Runner};
 use super::settings::{self, group_of};
@@ -18,11 +19,13 @@ use crate::simulation::{
     Count, Detail, Entry, Network, NetworkOptions, NodeId, Protocol, RuleId, Violation,
 };
 use crate::time::Timestamp;
+use crate::trust::Trust;
 
 /// A plan on the virtual network.
 #[derive(Debug)]
 pub struct SimRunner {
     network: Network,
+    authorities: Authorities,
     rules: BTreeMap<usize, RuleId>,
     entries_seen: usize,
 }
@@ -45,10 +48,12 @@ impl SimRunner {
             ..NetworkOptions::default()
         };
         let mut network = Network::new(options, case.seed);
-        add_nodes(&mut network, case);
+        let mut authorities = Authorities::new(case.seed, network.options.start);
+        add_nodes(&mut network, &mut authorities, case);
         set_links(&mut network, case);
         Self {
             network,
+            authorities,
             rules: BTreeMap::new(),
             entries_seen: 0,
         }
@@ -79,7 +84,7 @@ impl SimRunner {
     }
 }
 
-fn add_nodes(network: &mut Network, case: &Case) {
+fn add_nodes(network: &mut Network, authorities: &mut Authorities, case: &Case) {
     let nodes = &case.scenario.nodes;
     let mut chance = Chance::new(case.seed, "contact points");
     let configs = settings::of_each(nodes, &case.cast, Path::new(&case.file));
@@ -96,19 +101,24 @@ fn add_nodes(network: &mut Network, case: &Case) {
             .into_iter()
             .map(|contact| address(contact).into())
             .collect();
-        network.add_node(options(NodeConfig::from(config), node), None, contacts);
+        let certificate = group.and_then(|group| group.certificate.as_ref());
+        let certificate = certificate.unwrap_or(&nodes.certificate);
+        let tls = config.security.tls.is_some();
+        let trust = tls.then(|| authorities.trust(node, certificate));
+        let options = options(NodeConfig::from(config), node, trust.as_ref());
+        network.add_node(options, trust, contacts);
     }
 }
 
 /// `n3` is the broker with node id 3 at 10.0.0.3, or the gateway `n3` there.
-fn options(config: NodeConfig, node: NodeId) -> Options {
+fn options(config: NodeConfig, node: NodeId, trust: Option<&Trust>) -> Options {
     let number = super::who::number(node);
     let id = match config.role {
         Role::Broker => number.to_string(),
         Role::Gateway => format!("n{number}"),
     };
     let id = MemberId::new(&id).expect("letters and digits");
-    NodeConfig { id, ..config }.into_options(address(node), None)
+    NodeConfig { id, ..config }.into_options(address(node), trust)
 }
 
 fn address(node: NodeId) -> SocketAddr {
@@ -151,6 +161,11 @@ impl Runner for SimRunner {
         let network = &mut self.network;
         match act {
             Act::Block(nodes) => each(nodes, |node| network.block(node)),
+            Act::Certify(nodes, spec) => {
+                for node in nodes {
+                    network.set_trust(*node, self.authorities.trust(*node, spec));
+                }
+            }
             Act::Clock(nodes, clocks, change) => {
                 each(nodes, |node| network.set_clock(node, *clocks, *change));
             }

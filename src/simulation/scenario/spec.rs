@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
+use super::certificate::CertificateSpec;
 use super::expect::Expectations;
 use super::link::{LinkChange, LinkSpec};
 use super::scalar::{Bytes, Overrides};
@@ -95,6 +96,8 @@ mapping! {
         contacts: Option<Who>,
         /// Whether they run TLS; as `security.enabled` of the configuration.
         tls: bool = (false),
+        /// Their certificates, where they run TLS.
+        certificate: CertificateSpec = (CertificateSpec::default()),
         /// Settings that all have, as a configuration file has them.
         config: Option<Overrides>,
         /// When they start.
@@ -121,6 +124,8 @@ mapping! {
         contacts: Option<Who>,
         /// Whether they run TLS, where they differ.
         tls: Option<bool>,
+        /// Their certificates, where they differ.
+        certificate: Option<CertificateSpec>,
         /// Settings that win over everyone's.
         config: Option<Overrides>,
         /// When they start, where they differ.

@@ -1,0 +1,102 @@
+//! Certificates of virtual nodes, as they are written, and as they are made from the seed.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use super::who::{Who, number};
+use super::yaml::mapping;
+use crate::simulation::{CertificateAuthority, NodeId, Validity};
+use crate::time::Timestamp;
+use crate::trust::Trust;
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+mapping! {
+    /// A node's certificate, and whom it believes. Times are since the start of the run.
+    pub struct CertificateSpec {
+        /// The authority that issued it, which the node believes itself.
+        authority: String = ("ca".to_owned()),
+        /// When it begins to be valid; a day before the start of the run without it.
+        from: Option<Duration>,
+        /// When it expires.
+        valid: Duration = (DAY * 365),
+        /// Other authorities that the node believes.
+        trusts: Vec<String>,
+    }
+}
+
+impl Default for CertificateSpec {
+    fn default() -> Self {
+        Self {
+            authority: "ca".to_owned(),
+            from: None,
+            valid: DAY * 365,
+            trusts: Vec::new(),
+        }
+    }
+}
+
+mapping! {
+    /// Nodes that are given other certificates. What runs keeps those it has until it is restarted.
+    pub struct NewCertificates {
+        /// Which.
+        nodes: Who,
+        /// The certificates.
+        certificate: CertificateSpec = (CertificateSpec::default()),
+    }
+}
+
+/// The authorities of a run, made from its seed when they are first needed.
+pub(super) struct Authorities {
+    seed: u64,
+    start: Timestamp,
+    by_name: BTreeMap<String, CertificateAuthority>,
+}
+
+impl fmt::Debug for Authorities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.by_name.keys()).finish()
+    }
+}
+
+impl Authorities {
+    pub(super) const fn new(seed: u64, start: Timestamp) -> Self {
+        Self {
+            seed,
+            start,
+            by_name: BTreeMap::new(),
+        }
+    }
+
+    /// What a node proves itself with and whom it believes.
+    pub(super) fn trust(&mut self, node: NodeId, spec: &CertificateSpec) -> Trust {
+        let start = self.start;
+        let not_before = spec.from.map_or_else(|| start - DAY, |from| start + from);
+        let validity = Validity {
+            not_before,
+            not_after: start + spec.valid,
+        };
+        let name = format!("n{}", number(node));
+        let certificate = self
+            .authority(&spec.authority)
+            .issue(&name, validity, &[&name]);
+        let trusted: String = spec
+            .trusts
+            .iter()
+            .map(|name| self.authority(name).pem())
+            .collect();
+        let trusted = (!trusted.is_empty()).then_some(trusted.as_str());
+        certificate
+            .load(trusted, not_before)
+            .expect("it is valid when its validity begins")
+    }
+
+    fn authority(&mut self, name: &str) -> &mut CertificateAuthority {
+        let (seed, start) = (self.seed, self.start);
+        self.by_name.entry(name.to_owned()).or_insert_with(|| {
+            let validity = Validity::lasting(start - DAY, DAY * 36_500);
+            CertificateAuthority::new(seed, name, validity)
+        })
+    }
+}
