@@ -21,6 +21,7 @@ pub(super) struct Sweep {
     units: Vec<Unit>,
     jobs: usize,
     pages: Option<Pages>,
+    curtailed: usize,
 }
 
 /// One scenario and one seed.
@@ -63,6 +64,11 @@ impl Sweep {
                 twice: args.twice || (is_quick && seed == args.seeds.first),
             }));
         }
+        let is_large = |loaded: &&Arc<Loaded>| loaded.scenario.cost == Cost::Large;
+        let curtailed = match args.large || args.seeds.first == args.seeds.last {
+            true => 0,
+            false => scenarios.iter().filter(is_large).count(),
+        };
         let processors = || thread::available_parallelism().map_or(1, NonZero::get);
         let jobs = args.jobs.map_or_else(processors, usize::from);
         Self {
@@ -70,6 +76,7 @@ impl Sweep {
             units,
             jobs,
             pages,
+            curtailed,
         }
     }
 
@@ -78,10 +85,9 @@ impl Sweep {
         self.units.len()
     }
 
-    /// The scenarios that are run on one seed only, since they are large.
-    pub(super) fn curtailed(&self) -> usize {
-        let is_large = |loaded: &&Arc<Loaded>| loaded.scenario.cost == Cost::Large;
-        self.scenarios.iter().filter(is_large).count()
+    /// How many scenarios are run on one seed only, since they are large.
+    pub(super) const fn curtailed(&self) -> usize {
+        self.curtailed
     }
 
     /// Runs everything and hands over each result, in order.

@@ -58,8 +58,11 @@ pub enum Observation {
     Refusal(NodeId, Code),
 }
 
-/// How often expectations are looked at, in virtual time: the answer to "within" is no finer than that.
-const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+/// How often expectations are looked at, in virtual time: the answer to "within" is no finer than that. A look takes the
+/// square of the number of nodes, so a large cluster is looked at less often.
+const fn look_interval(nodes: usize) -> Duration {
+    Duration::from_millis(if nodes <= 200 { 100 } else { 500 })
+}
 
 /// Something in a scenario that its runner cannot do. Nothing ran.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -125,7 +128,7 @@ fn carry_out(
             return Ok(());
         }
         let next_step = steps.peek().map_or(Duration::MAX, |step| step.at);
-        now = (now + LOOK_INTERVAL)
+        now = (now + look_interval(case.nodes_len()))
             .min(next_step)
             .min(case.scenario.duration);
         runner.run_to(now)?;
