@@ -86,6 +86,7 @@ impl World {
             params: Params::lan(),
             handshake_timeout: Duration::from_secs(15),
             dial_back: DialBack::Any,
+            key_rotation: None,
             join_retry_refused: false,
         };
         // In earnest: 32 bytes from the system.

@@ -3,12 +3,15 @@
 //! | path | answers |
 //! |---|---|
 //! | `/members` | [`MemberView`]s: everybody the node knows, itself first, the dead and those who left included |
+//! | `/keys` | [`KeysView`]: how the gossip keys stand; 404 without TLS |
+//! | `POST /keys/rotate` | the same, after a new gossip key was made |
 //! | `/refusals` | [`RefusalView`]s: whom it refused and who refused it, counted by code |
 //! | `/startup`, `/health` | 204 while the node runs, else 503 |
 //! | `/ready` | 204 once the node has been let into its cluster, or has found that it is alone; else 503 |
 //!
-//! It only answers `GET` and changes nothing. It speaks plain HTTP and asks nobody who they are, which is why it binds to
-//! loopback unless told otherwise.
+//! Where no method is named it is `GET`, which changes nothing. It speaks plain HTTP and asks nobody who they are, which is
+//! why it binds to loopback unless told otherwise; and why what changes something is taken from loopback only, wherever it
+//! is bound, and from no web page: a request that names its origin is refused with 403.
 
 mod routes;
 mod view;
@@ -20,7 +23,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, lookup_host};
 use tokio::time::timeout;
 
-pub use view::{MemberView, RefusalView};
+pub use view::{KeysView, MemberView, RefusalView};
 
 use crate::config::Management;
 use crate::node::Node;
@@ -83,7 +86,8 @@ impl Admin {
     /// Answers for `node` until the returned future is dropped.
     pub async fn serve(self, node: Node) {
         // Accepting never gives up, so there is no error to report.
-        let _ = axum::serve(self.listener, routes::router(node)).await;
+        let router = routes::router(node).into_make_service_with_connect_info::<SocketAddr>();
+        let _ = axum::serve(self.listener, router).await;
     }
 }
 

@@ -1,19 +1,24 @@
 //! Which path answers what.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use axum::extract::State;
-use axum::http::StatusCode;
-use axum::routing::get;
+use axum::extract::{ConnectInfo, State};
+use axum::http::header::ORIGIN;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use tokio::time::timeout;
 
-use super::{MemberView, RefusalView};
+use super::{KeysView, MemberView, RefusalView};
+use crate::membership::RotateError;
 use crate::node::Node;
 
 pub(super) fn router(node: Node) -> Router {
     Router::new()
         .route("/members", get(members))
+        .route("/keys", get(keys))
+        .route("/keys/rotate", post(rotate_keys))
         .route("/refusals", get(refusals))
         .route("/startup", get(health))
         .route("/health", get(health))
@@ -31,6 +36,32 @@ async fn members(State(node): State<Node>) -> Json<Vec<MemberView>> {
         .collect();
     views.sort_by(|one, other| (!one.is_self, &one.id).cmp(&(!other.is_self, &other.id)));
     Json(views)
+}
+
+async fn keys(State(node): State<Node>) -> Result<Json<KeysView>, StatusCode> {
+    let keys = node.gossip_keys().ok_or(StatusCode::NOT_FOUND)?;
+    Ok(Json(keys.into()))
+}
+
+async fn rotate_keys(
+    State(node): State<Node>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+) -> Result<Json<KeysView>, StatusCode> {
+    may_change(peer, &headers)?;
+    match node.rotate_keys().await {
+        Ok(keys) => Ok(Json(keys.into())),
+        Err(RotateError::Plaintext) => Err(StatusCode::NOT_FOUND),
+        Err(_) => Err(StatusCode::CONFLICT),
+    }
+}
+
+/// Nobody is asked who they are, so only this machine may change anything, and no web page through its browser.
+fn may_change(peer: SocketAddr, headers: &HeaderMap) -> Result<(), StatusCode> {
+    match peer.ip().to_canonical().is_loopback() && !headers.contains_key(ORIGIN) {
+        true => Ok(()),
+        false => Err(StatusCode::FORBIDDEN),
+    }
 }
 
 async fn refusals(State(node): State<Node>) -> Json<Vec<RefusalView>> {
@@ -55,5 +86,29 @@ const fn status(is_up: bool) -> StatusCode {
     match is_up {
         true => StatusCode::NO_CONTENT,
         false => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn only_this_machine_may_change_anything_and_no_web_page() {
+        let mut from_a_page = HeaderMap::new();
+        from_a_page.insert(ORIGIN, HeaderValue::from_static("https://example.org"));
+        let none = HeaderMap::new();
+        for (peer, headers, allowed) in [
+            ("127.0.0.1:9", &none, true),
+            ("[::1]:9", &none, true),
+            ("[::ffff:127.0.0.1]:9", &none, true),
+            ("10.0.0.1:9", &none, false),
+            ("127.0.0.1:9", &from_a_page, false),
+        ] {
+            let verdict = may_change(peer.parse().unwrap(), headers);
+            assert_eq!(verdict.is_ok(), allowed, "{peer} {headers:?}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::member::{MemberState, Role};
-use crate::membership::Refusal;
+use crate::membership::{KeyStatus, Refusal};
 use crate::swim::Member;
 use crate::time::Utc;
 
@@ -33,6 +33,27 @@ pub struct MemberView {
     pub udp: bool,
     /// Whether it answers the node over TCP while datagrams between the two are lost.
     pub udp_unreachable: bool,
+}
+
+/// `/keys`: how the gossip keys stand at the node that answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeysView {
+    /// The epoch of the key that datagrams are tagged with.
+    pub active_epoch: u32,
+    /// The epoch of the newest key held.
+    pub newest_epoch: u32,
+    /// How many keys are held.
+    pub held: usize,
+}
+
+impl From<KeyStatus> for KeysView {
+    fn from(keys: KeyStatus) -> Self {
+        Self {
+            active_epoch: keys.active_epoch,
+            newest_epoch: keys.newest_epoch,
+            held: keys.held,
+        }
+    }
 }
 
 /// One element of `/refusals`.

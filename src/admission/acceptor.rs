@@ -16,7 +16,7 @@ use crate::member::{Generation, MemberRecord, Standing};
 use crate::sabotage::Sabotage;
 use crate::seal;
 use crate::time::Timestamp;
-use crate::wire::frame::{Frame, WireKey};
+use crate::wire::frame::{Frame, WireKeyring};
 use crate::wire::hello::{Hello, JoinId, KEY_IDS_MAX, Purpose};
 use crate::wire::refusal::Code;
 use crate::wire::update::{decode_record, record_statement};
@@ -94,15 +94,15 @@ impl Admission {
         }
     }
 
-    /// Answers [`Action::Accept`]: hands the keys, the active one first, and the view to a joiner. The last page has `last`
+    /// Answers [`Action::Accept`]: hands the keys and the view to a joiner. The last page has `last`
     /// set.
-    pub fn accept(&mut self, now: Timestamp, join: JoinId, keys: Vec<WireKey>, pages: Vec<Frame>) {
+    pub fn accept(&mut self, now: Timestamp, join: JoinId, ring: WireKeyring, pages: Vec<Frame>) {
         if self.stage(join) != Some(Stage::Met) {
             return;
         }
         let link = self.acceptor.pending[&join].link;
-        let keys = self.only_with_tls(keys);
-        self.send_secret(link, Frame::JoinAccept { join, keys });
+        let ring = self.only_with_tls(ring);
+        self.send_secret(link, Frame::JoinAccept { join, ring });
         for page in pages {
             self.send_secret(link, page);
         }
@@ -125,7 +125,7 @@ impl Admission {
             Frame::JoinRequest { join, record, .. } => {
                 self.take_request(now, link, join, record)?
             }
-            Frame::JoinDone { join, keys } => self.commit(link, join, keys)?,
+            Frame::JoinDone { join, ring } => self.commit(link, join, ring)?,
             // It has our view, and lacks some of those who vouch for it.
             Frame::WantIntroductions(_) if self.is_accepted(link) => return Ok(Some(frame)),
             _ => return Err(Code::ProtocolViolation),
@@ -367,11 +367,12 @@ impl Admission {
 
 // The end.
 impl Admission {
-    fn commit(&mut self, link: LinkId, join: JoinId, keys: Vec<WireKey>) -> Result<(), Code> {
+    fn commit(&mut self, link: LinkId, join: JoinId, ring: WireKeyring) -> Result<(), Code> {
         let pending = self.acceptor.pending.get(&join);
         let is_due =
             pending.is_some_and(|held| held.link.id() == link && held.stage == Stage::Accepted);
-        let is_sound = keys.len() <= KEY_IDS_MAX && (keys.is_empty() || self.local.options.tls);
+        let is_sound =
+            ring.keys.len() <= KEY_IDS_MAX && (ring.keys.is_empty() || self.local.options.tls);
         if !is_due || !is_sound {
             return Err(Code::ProtocolViolation);
         }
@@ -387,7 +388,7 @@ impl Admission {
             link,
             peer,
             record,
-            keys,
+            ring,
         });
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::introductions::VerificationId;
 use super::link::{LinkId, ProvenLink};
 use crate::member::{Generation, IntroductionTag, MemberId, MemberRecord};
-use crate::wire::frame::{Frame, WireKey};
+use crate::wire::frame::{Frame, WireKeyring};
 use crate::wire::hello::{Introduction, IntroductionHash, JoinId, Purpose, Side};
 use crate::wire::refusal::Code;
 
@@ -31,8 +31,8 @@ pub enum Action {
         link: ProvenLink,
         /// Who lets us in.
         peer: Peer,
-        /// The gossip keys of the cluster, the active one first; empty without TLS.
-        keys: Vec<WireKey>,
+        /// The gossip keys of the cluster; none without TLS.
+        ring: WireKeyring,
     },
     /// Close a connection once what was sent on it has gone out, or give up dialling it. No answer is owed.
     Close(LinkId),
@@ -47,8 +47,8 @@ pub enum Action {
         peer: Peer,
         /// Its record, as it came.
         record: Vec<u8>,
-        /// The gossip keys it brings, the active one first; empty if it was alone.
-        keys: Vec<WireKey>,
+        /// The gossip keys it brings; none if it was alone.
+        ring: WireKeyring,
     },
     /// A dial by [`super::Admission::dial_member`] has come to nothing. On [`Code::JoinFirst`], join at that address.
     DialFailed {

@@ -11,7 +11,7 @@ use super::link::LinkId;
 use super::{Admission, Role, Timer};
 use crate::member::Generation;
 use crate::time::Timestamp;
-use crate::wire::frame::{Frame, WireKey};
+use crate::wire::frame::{Frame, WireKeyring};
 use crate::wire::hello::{Hello, JoinId, KEY_IDS_MAX, Purpose};
 use crate::wire::refusal::Code;
 
@@ -71,9 +71,9 @@ impl Admission {
             .insert(join, Attempt { addr, link, stage });
     }
 
-    /// The last page of [`Action::Accepted`] is judged: tells the contact. Pages of our own view may be sent next. `keys` are
-    /// those we bring, the active one first: none if nobody else holds them.
-    pub fn join_done(&mut self, _now: Timestamp, join: JoinId, keys: Vec<WireKey>) {
+    /// The last page of [`Action::Accepted`] is judged: tells the contact. Pages of our own view may be sent next. `ring` holds
+    /// the keys that we bring: none if nobody else holds them.
+    pub fn join_done(&mut self, _now: Timestamp, join: JoinId, ring: WireKeyring) {
         let attempt = self.joiner.attempts.get(&join);
         let Some(Attempt { addr, link, .. }) = attempt.filter(|held| held.stage == Stage::Accepted)
         else {
@@ -83,8 +83,8 @@ impl Admission {
         let proven = self
             .proven(link)
             .expect("we were accepted on a proven connection");
-        let keys = self.only_with_tls(keys);
-        self.send_secret(proven, Frame::JoinDone { join, keys });
+        let ring = self.only_with_tls(ring);
+        self.send_secret(proven, Frame::JoinDone { join, ring });
         self.set_usable(link);
         self.end_attempt(join, addr, JoinOutcome::Joined);
     }
@@ -156,9 +156,9 @@ impl Admission {
             .get_mut(&join)
             .ok_or(Code::ProtocolViolation)?;
         match (attempt.stage, frame) {
-            (Stage::Requested, Frame::JoinAccept { join: about, keys }) if about == join => {
-                let is_sound =
-                    keys.len() <= KEY_IDS_MAX && keys.is_empty() != self.local.options.tls;
+            (Stage::Requested, Frame::JoinAccept { join: about, ring }) if about == join => {
+                let is_sound = ring.keys.len() <= KEY_IDS_MAX
+                    && ring.keys.is_empty() != self.local.options.tls;
                 if !is_sound {
                     return Err(Code::ProtocolViolation);
                 }
@@ -173,7 +173,7 @@ impl Admission {
                     join,
                     link,
                     peer,
-                    keys,
+                    ring,
                 });
                 Ok(None)
             }
@@ -291,11 +291,10 @@ impl Admission {
     }
 
     /// Keys travel on proven connections only, and plaintext proves nothing.
-    pub(super) fn only_with_tls(&self, keys: Vec<WireKey>) -> Vec<WireKey> {
-        if self.local.options.tls {
-            keys
-        } else {
-            Vec::new()
+    pub(super) fn only_with_tls(&self, ring: WireKeyring) -> WireKeyring {
+        match self.local.options.tls {
+            true => ring,
+            false => WireKeyring::default(),
         }
     }
 }

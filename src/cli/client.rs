@@ -5,7 +5,7 @@ use std::time::Duration;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
-use hyper::{Request, Response, StatusCode, Uri};
+use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
@@ -36,10 +36,14 @@ enum Cause {
         "{0}; is the node running, and is this its management port (management.server.port, MANAGEMENT_SERVER_PORT)?"
     )]
     Connect(#[from] std::io::Error),
+    #[error("it changes nothing for this machine: ask on the node's own")]
+    Forbidden,
     #[error("{0}; is this a node's management port?")]
     Http(#[from] hyper::Error),
     #[error("nothing within {PATIENCE:?}")]
     Silent,
+    #[error("there is no such thing here; does the node run TLS?")]
+    NotFound,
     #[error("status {0}; is this a node's management port?")]
     Status(StatusCode),
     #[error("write it as http://host:port")]
@@ -48,7 +52,20 @@ enum Cause {
 
 /// The answer of `path` on the node whose management server is at `base`, as `http://127.0.0.1:9600`.
 pub(super) async fn get<T: DeserializeOwned>(base: &Uri, path: &str) -> Result<T, ClientError> {
-    let answer = timeout(PATIENCE, fetch(base, path)).await;
+    ask(base, Method::GET, path).await
+}
+
+/// The same, of what changes something.
+pub(super) async fn post<T: DeserializeOwned>(base: &Uri, path: &str) -> Result<T, ClientError> {
+    ask(base, Method::POST, path).await
+}
+
+async fn ask<T: DeserializeOwned>(
+    base: &Uri,
+    method: Method,
+    path: &str,
+) -> Result<T, ClientError> {
+    let answer = timeout(PATIENCE, fetch(base, method, path)).await;
     answer
         .unwrap_or(Err(Cause::Silent))
         .map_err(|cause| ClientError {
@@ -57,7 +74,7 @@ pub(super) async fn get<T: DeserializeOwned>(base: &Uri, path: &str) -> Result<T
         })
 }
 
-async fn fetch<T: DeserializeOwned>(base: &Uri, path: &str) -> Result<T, Cause> {
+async fn fetch<T: DeserializeOwned>(base: &Uri, method: Method, path: &str) -> Result<T, Cause> {
     let authority = base
         .authority()
         .filter(|_| base.scheme_str() == Some("http"));
@@ -66,7 +83,8 @@ async fn fetch<T: DeserializeOwned>(base: &Uri, path: &str) -> Result<T, Cause> 
     let stream = TcpStream::connect((host, authority.port_u16().unwrap_or(80))).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
-    let request = Request::get(path).header("host", authority.as_str());
+    let request = Request::builder().method(method).uri(path);
+    let request = request.header("host", authority.as_str());
     let request = request
         .body(Empty::<Bytes>::new())
         .map_err(|_| Cause::Uri)?;
@@ -75,8 +93,11 @@ async fn fetch<T: DeserializeOwned>(base: &Uri, path: &str) -> Result<T, Cause> 
 }
 
 async fn body(response: Response<Incoming>) -> Result<Bytes, Cause> {
-    if response.status() != StatusCode::OK {
-        return Err(Cause::Status(response.status()));
+    match response.status() {
+        StatusCode::OK => {}
+        StatusCode::FORBIDDEN => return Err(Cause::Forbidden),
+        StatusCode::NOT_FOUND => return Err(Cause::NotFound),
+        status => return Err(Cause::Status(status)),
     }
     let body = Limited::new(response.into_body(), ANSWER_LEN_MAX);
     Ok(body.collect().await.map_err(Cause::Body)?.to_bytes())

@@ -3,6 +3,7 @@
 mod client;
 mod config;
 mod exit;
+mod keys;
 mod local;
 mod log;
 mod members;
@@ -47,6 +48,8 @@ enum Command {
     Config(config::Args),
     /// Run a gateway until it is told to stop: a full member under its own section of the configuration.
     Gateway(node::Args),
+    /// The gossip keys of a running cluster.
+    Keys(keys::Args),
     /// Run a whole cluster on this machine and watch who sees whom.
     Local(local::Args),
     /// Show whom a running node sees.
@@ -61,6 +64,7 @@ impl Command {
             Self::Broker(args) => node::run(Role::Broker, &args),
             Self::Config(args) => config::run(args),
             Self::Gateway(args) => node::run(Role::Gateway, &args),
+            Self::Keys(args) => keys::run(&args),
             Self::Local(args) => local::run(&args),
             Self::Members(args) => members::run(&args),
             Self::Simulate(args) => simulate::run(&args),

@@ -177,6 +177,7 @@ impl<'a> Check<'a> {
         Some(Security {
             tls,
             handshake_timeout: self.security_key("handshakeTimeout").duration(),
+            key_rotation: self.security_key("keyRotationInterval").duration(),
             dial_back: self.dial_back(),
         })
     }

@@ -99,6 +99,8 @@ pub struct Security {
     pub tls: Option<Tls>,
     /// How long a new connection may take until both ends have proven themselves, 500 ms to 5 min.
     pub handshake_timeout: Duration,
+    /// How long a gossip key is used before a new one is made, 5 min to 365 days.
+    pub key_rotation: Duration,
     /// Which addresses a joining node may ask to be dialled back at; none: any with TLS, without it only its own host.
     pub dial_back: Option<DialBack>,
 }

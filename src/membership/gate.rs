@@ -2,9 +2,7 @@
 //!
 //! Every datagram that is not let in is counted by the step it failed at, and never answered (P1, P9).
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use super::links::Job;
 use super::{Membership, Output};
@@ -91,12 +89,7 @@ pub(super) struct Gate {
     sequence: Sequence,
     pub(super) replay: Replay,
     pub(super) stats: DatagramStats,
-    /// Members that tagged with an unknown key, and when they were asked for it.
-    asked: BTreeMap<MemberId, Timestamp>,
 }
-
-/// How often a member is asked for a key it tags with.
-const UNKNOWN_KEY_INTERVAL: Duration = Duration::from_secs(5);
 
 impl Gate {
     pub(super) fn new(cluster: &str) -> Self {
@@ -105,7 +98,6 @@ impl Gate {
             sequence: Sequence::default(),
             replay: Replay::default(),
             stats: DatagramStats::default(),
-            asked: BTreeMap::new(),
         }
     }
 
@@ -175,6 +167,9 @@ impl Membership {
             });
         }
         self.check_replay(&header)?;
+        if let Group::Tagged { newest, .. } = header.group {
+            self.note_newest(now, header.sender, newest);
+        }
         let body = Body::decode(datagram.body)?;
         Ok(self.take_body(now, header.sender, header.generation, &body)?)
     }
@@ -276,24 +271,5 @@ impl Membership {
             payload.extend_from_slice(&tag);
         }
         payload
-    }
-
-    /// A datagram under a key we do not hold: if it came from a member's address, that member may know a key that we
-    /// should (`docs/PROTOCOL.md`, "Keys").
-    fn on_unknown_key(&mut self, now: Timestamp, from: SocketAddr, sender: &str) {
-        let Some(member) = self.swim.member(sender) else {
-            return;
-        };
-        if member.record().addr != from || !member.state().is_live() {
-            return;
-        }
-        let id = member.record().id.clone();
-        self.gate
-            .asked
-            .retain(|_, at| now.saturating_since(*at) < UNKNOWN_KEY_INTERVAL);
-        if !self.gate.asked.contains_key(&id) {
-            self.gate.asked.insert(id.clone(), now);
-            self.with_link(now, &id, Job::PushPull);
-        }
     }
 }

@@ -21,7 +21,7 @@ use crate::sabotage::Sabotage;
 use crate::seal::GossipKeyPair;
 use crate::swim::Signer;
 use crate::time::Timestamp;
-use crate::wire::frame::{PageEntry, WireKey, WireVerdict};
+use crate::wire::frame::{PageEntry, WireKeyring, WireVerdict};
 use crate::wire::hello::{Introduction, IntroductionFields, JoinId};
 use crate::wire::refusal::Code;
 use crate::wire::update::{decode_record, record_statement};
@@ -53,7 +53,7 @@ struct Accepted {
     join: JoinId,
     peer: Peer,
     /// The keys to bring along, if others hold them too.
-    keys: Vec<WireKey>,
+    ring: WireKeyring,
     /// What supersedes entries of the contact's pages, to be sent behind our own view.
     answers: Vec<PageEntry>,
     /// Whether the last page has come.
@@ -348,14 +348,13 @@ impl Membership {
         join: JoinId,
         link: ProvenLink,
         peer: Peer,
-        keys: &[WireKey],
+        ring: &WireKeyring,
     ) {
-        let ours = if self.is_tls() && self.keyring.is_shared() {
-            self.keyring.hand_out()
-        } else {
-            Vec::new()
+        let ours = match self.is_tls() && self.keyring.is_shared() {
+            true => self.keyring.hand_out(),
+            false => WireKeyring::default(),
         };
-        if self.is_tls() && self.keyring.adopt(now, keys) {
+        if self.is_tls() && self.keyring.adopt(now, ring) {
             self.on_new_keys(now);
         }
         self.joining.accepted.insert(
@@ -363,7 +362,7 @@ impl Membership {
             Accepted {
                 join,
                 peer,
-                keys: ours,
+                ring: ours,
                 answers: Vec::new(),
                 has_all_pages: false,
             },
@@ -375,14 +374,14 @@ impl Membership {
         let Some(Accepted {
             join,
             peer,
-            keys,
+            ring,
             answers,
             ..
         }) = self.joining.accepted.remove(&link)
         else {
             return;
         };
-        self.admission.join_done(now, join, keys);
+        self.admission.join_done(now, join, ring);
         self.settle_admission(now);
         let mut entries = self.swim.whole_view();
         entries.extend(answers);
@@ -488,15 +487,14 @@ impl Membership {
 
     /// Hands keys and view to a joiner that was dialled back.
     pub(super) fn accept_joiner(&mut self, now: Timestamp, join: JoinId, peer: &Peer) {
-        let keys = if self.is_tls() {
-            self.keyring.hand_out()
-        } else {
-            Vec::new()
+        let ring = match self.is_tls() {
+            true => self.keyring.hand_out(),
+            false => WireKeyring::default(),
         };
         let mut entries = self.swim.whole_view();
         entries.extend(self.tombstone(&peer.id));
         self.admission
-            .accept(now, join, keys, super::exchange::pages(entries));
+            .accept(now, join, ring, super::exchange::pages(entries));
     }
 
     /// A joiner has taken our view: it is a member now.
@@ -505,10 +503,10 @@ impl Membership {
         now: Timestamp,
         peer: &Peer,
         record: &[u8],
-        keys: &[WireKey],
+        ring: &WireKeyring,
     ) {
-        if self.is_tls() && !keys.is_empty() && self.keyring.install(now, keys) {
-            self.on_new_keys(now);
+        if self.is_tls() && !ring.keys.is_empty() {
+            self.take_keys(now, ring);
         }
         // Its signature was checked when it asked; whose id it is may have changed since.
         let is_its_own = self.holds_life(now, peer) || self.claim_of(now, peer) == Claim::Granted;

@@ -16,6 +16,7 @@
 //! | `output` | what the driver is asked, what the application is told |
 //! | `gate` | opening and sealing datagrams |
 //! | `links` | the pool of proven connections |
+//! | `keys` | how gossip keys spread, take over and are replaced |
 //! | `exchange` | push-pulls under way |
 //! | `vouching` | whose word a record is: signatures and pins |
 //! | `roster` | the introductions of the members held |
@@ -33,6 +34,7 @@ mod fetching;
 mod gate;
 mod healing;
 mod joining;
+mod keys;
 mod links;
 mod options;
 mod output;
@@ -53,6 +55,7 @@ use rand_pcg::Pcg64;
 pub use crate::member::ContactPoint;
 pub use address_book::ADDRESS_BOOK_LEN_MAX;
 pub use gate::{DatagramError, DatagramStats};
+pub use keys::{KeyStatus, RotateError};
 pub use options::{LocalMember, Options};
 pub use output::{Event, Output, Timer, Wakeup};
 pub use parking::{ASKED_MAX, FETCHES_MAX, PARKED_FOR, PARKED_MAX, PARKED_PAGES_MAX};
@@ -84,6 +87,7 @@ pub struct Membership {
     swim: Swim,
     admission: Admission,
     keyring: Keyring,
+    keys: keys::Keys,
     links: links::Links,
     pulls: exchange::Pulls,
     contacts: contacts::Contacts,
@@ -155,7 +159,7 @@ impl Membership {
         let mut secrets = Secrets::new(seed);
         let generation = Generation::new(now.as_millis());
         let local = joining::local_record(&options, generation, None);
-        let activate_after = options.params.sync_interval * 3;
+        let spread = options.params.sync_interval * 3;
         let mut membership = Self {
             rng: Pcg64::seed_from_u64(secrets.chance("membership")),
             swim: Swim::new(now, options.params.clone(), local, secrets.chance("swim")),
@@ -163,7 +167,8 @@ impl Membership {
                 joining::admission_options(&options),
                 secrets.fork("admission"),
             ),
-            keyring: Keyring::new(secrets.gossip_key(), activate_after),
+            keyring: Keyring::new(now, secrets.gossip_key(), spread),
+            keys: keys::Keys::default(),
             links: links::Links::default(),
             pulls: exchange::Pulls::new(options.handshake_timeout),
             contacts: contacts::Contacts::new(options.local.advertised),
@@ -275,7 +280,7 @@ impl Membership {
                 .handle_late_wake(now, now.saturating_since(wakeup.at));
         }
         self.admission.handle_timeout(now);
-        self.keyring.handle_timeout(now);
+        self.advance_keys(now);
         if self.is_running() {
             self.swim.handle_timeout(now);
         }
@@ -412,6 +417,7 @@ impl Membership {
             self.pulls.next_timeout(),
             self.parking.next_timeout(),
             self.keyring.next_timeout(),
+            self.next_rotation().filter(|_| running),
         ];
         let links = links.into_iter().flatten().min();
         let timers = [
@@ -468,15 +474,15 @@ impl Membership {
                 join,
                 link,
                 peer,
-                keys,
-            } => self.on_accepted(now, join, link, peer, &keys),
+                ring,
+            } => self.on_accepted(now, join, link, peer, &ring),
             Action::Close(link) => {
                 self.on_link_gone(now, link, true);
                 self.outbox.push_back(Output::Close(link));
             }
             Action::Committed {
-                peer, record, keys, ..
-            } => self.commit_joiner(now, &peer, &record, &keys),
+                peer, record, ring, ..
+            } => self.commit_joiner(now, &peer, &record, &ring),
             Action::DialFailed {
                 link, addr, code, ..
             } => self.on_dial_failed(now, link, addr, code),

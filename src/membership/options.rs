@@ -24,6 +24,9 @@ pub struct Options {
     pub handshake_timeout: Duration,
     /// Whether and where a joiner is dialled back.
     pub dial_back: DialBack,
+    /// With TLS: how long a gossip key is used before the member with the lowest id makes a new one; never, if none. Each
+    /// member counts from when it got the key.
+    pub key_rotation: Option<Duration>,
     /// Whether a node that every contact point refuses for good goes on trying instead of stopping.
     pub join_retry_refused: bool,
 }

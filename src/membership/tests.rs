@@ -2,6 +2,7 @@
 //! the virtual network.
 
 mod malice;
+mod rotation;
 mod tls;
 
 use std::net::SocketAddr;
@@ -43,6 +44,7 @@ fn node(certificate: Option<[u8; 32]>) -> Membership {
         },
         handshake_timeout: Duration::from_secs(15),
         dial_back: DialBack::Any,
+        key_rotation: None,
         join_retry_refused: false,
     };
     Membership::new(NOW, options, Seed::new([7; 32]))

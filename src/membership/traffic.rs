@@ -2,22 +2,16 @@
 
 use std::net::SocketAddr;
 
-use rand::seq::IteratorRandom;
-
 use super::exchange::{self, DigestStep};
 use super::links::Job;
 use super::{Membership, Output, Stage};
 use crate::admission::{FrameError, LinkId, Peer, ProvenLink};
 use crate::member::{Generation, MemberId};
-use crate::sabotage::Sabotage;
 use crate::swim::{BodyError, FallbackOutcome, SyncOutcome};
 use crate::time::Timestamp;
-use crate::wire::frame::{DigestEntry, Frame, PageEntry, WireKey};
+use crate::wire::frame::{DigestEntry, Frame, PageEntry};
 use crate::wire::message::Body;
 use crate::wire::refusal::Code;
-
-/// How many members hear of a new key at once.
-const KEY_NEWS_FANOUT: usize = 3;
 
 // Connections.
 impl Membership {
@@ -25,7 +19,7 @@ impl Membership {
     pub(super) fn on_proven(&mut self, now: Timestamp, link: ProvenLink, peer: &Peer) {
         let (jobs, surplus) = self.links.insert(now, link.id(), &peer.id, peer.generation);
         if self.is_tls() && peer.key_ids != self.keyring.key_ids() && self.holds_life(now, peer) {
-            self.send_keys(link.id());
+            self.send_keys(now, link.id(), &peer.id);
         }
         for job in jobs {
             self.do_job(now, link.id(), &peer.id, job);
@@ -176,8 +170,8 @@ impl Membership {
             Frame::Introductions { entries, last } => self
                 .on_introductions(now, link, entries, last)
                 .ok_or(violation),
-            Frame::Keys(keys) => {
-                self.on_keys(now, link, &keys);
+            Frame::Keys(ring) => {
+                self.on_keys(now, (link, &from.0), &ring);
                 Ok(())
             }
             Frame::Page { entries, last } => {
@@ -209,7 +203,7 @@ impl Membership {
             }
             Frame::Sync { key_ids, view } => {
                 self.swim.handle_contact(now, from.0.as_str(), from.1);
-                self.on_sync(link, &key_ids, view);
+                self.on_sync(now, (link, &from.0), &key_ids, view);
                 Ok(())
             }
             Frame::Want(ids) => {
@@ -302,9 +296,15 @@ impl Membership {
         }
     }
 
-    fn on_sync(&mut self, link: LinkId, key_ids: &[u64], view: u64) {
+    fn on_sync(
+        &mut self,
+        now: Timestamp,
+        (link, from): (LinkId, &MemberId),
+        key_ids: &[u64],
+        view: u64,
+    ) {
         if self.is_tls() && key_ids != self.keyring.key_ids() {
-            self.send_keys(link);
+            self.send_keys(now, link, from);
         }
         if view == self.swim.view_hash() {
             self.send(link, Frame::Same);
@@ -365,46 +365,5 @@ impl Membership {
         for page in exchange::pages(entries) {
             self.send(link, page);
         }
-    }
-}
-
-// Keys.
-impl Membership {
-    fn send_keys(&mut self, link: LinkId) {
-        let keys = self.keyring.hand_out();
-        self.send(link, Frame::Keys(keys));
-    }
-
-    fn on_keys(&mut self, now: Timestamp, link: LinkId, keys: &[WireKey]) {
-        if !self.is_tls() || self.does(Sabotage::KeysIgnored) {
-            return;
-        }
-        if self.keyring.install(now, keys) {
-            self.on_new_keys(now);
-        }
-        if self.keyring.key_ids().len() > keys.len() {
-            self.send_keys(link);
-        }
-    }
-
-    /// Keys that were not held before: the others should hear of them without waiting for the next push-pull.
-    pub(super) fn on_new_keys(&mut self, now: Timestamp) {
-        self.admission.set_key_ids(self.keyring.key_ids());
-        for id in self.random_live(KEY_NEWS_FANOUT) {
-            self.with_link(now, &id, Job::PushPull);
-        }
-    }
-
-    /// Distinct live members, drawn at random.
-    pub(super) fn random_live(&mut self, count: usize) -> Vec<MemberId> {
-        let live = self
-            .swim
-            .members()
-            .filter(|member| member.state().is_live());
-        let drawn = live.sample(&mut self.rng, count);
-        drawn
-            .into_iter()
-            .map(|member| member.id().clone())
-            .collect()
     }
 }

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
@@ -30,7 +30,7 @@ use super::handle::Shared;
 use super::log::{Chain, Log};
 use super::work::{self, Dialling, Outcome};
 use crate::admission::{LinkChange, LinkId, Opened};
-use crate::membership::{ContactPoint, Event, Membership, Output};
+use crate::membership::{ContactPoint, Event, KeyStatus, Membership, Output, RotateError};
 use crate::time::Timestamp;
 use crate::transport::LINGER;
 use crate::transport::door::Secured;
@@ -54,12 +54,14 @@ const LINK_EVENTS_MAX: usize = 256;
 const OUTCOMES_MAX: usize = 256;
 
 /// What the application wants of the node.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) enum Command {
     /// Stop without a word.
     Abort,
     /// Say goodbye, then stop: after this long, if nobody acknowledges it.
     Leave(Duration),
+    /// Make a new gossip key, and say what came of it.
+    RotateKeys(oneshot::Sender<Result<KeyStatus, RotateError>>),
 }
 
 /// Everything that can wake the loop.
@@ -221,6 +223,12 @@ impl Driver {
         match input {
             Input::Command(Some(Command::Abort)) => self.ended = Some(Ended::Aborted),
             Input::Command(Some(Command::Leave(patience))) => self.leave(patience),
+            Input::Command(Some(Command::RotateKeys(answer))) => {
+                self.feed(|core, now| {
+                    // Whoever asked may have stopped waiting.
+                    let _ = answer.send(core.rotate_keys(now));
+                });
+            }
             Input::Command(None) => {
                 self.has_handles = false;
                 self.leave(FAREWELL);

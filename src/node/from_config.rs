@@ -45,6 +45,7 @@ impl From<&Config> for NodeConfig {
             security: tls
                 .map(|tls| NodeSecurity::Files(Box::new(trust_options(tls, contact_hosts())))),
             handshake_timeout: security.handshake_timeout,
+            key_rotation: Some(security.key_rotation),
             dial_back: security.dial_back.map(|chosen| match chosen {
                 config::DialBack::Any => DialBack::Any,
                 config::DialBack::Off => DialBack::Off,

@@ -9,14 +9,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::driver::Command;
 use super::error::{Ended, JoinError, StartError};
 use super::options::{NodeBuilder, NodeConfig};
 use super::start;
 use crate::member::MemberId;
-use crate::membership::{Event, Membership, Refusal, Stats};
+use crate::membership::{Event, KeyStatus, Membership, Refusal, RotateError, Stats};
 use crate::swim::Member;
 
 /// How many events a reader may fall behind before it misses some.
@@ -112,6 +112,24 @@ impl Node {
     #[must_use]
     pub fn refusals(&self) -> Vec<Refusal> {
         self.shared.core().refusals()
+    }
+
+    /// How the gossip keys stand; with TLS only.
+    #[must_use]
+    pub fn gossip_keys(&self) -> Option<KeyStatus> {
+        self.shared.core().gossip_keys()
+    }
+
+    /// Makes a new gossip key and spreads it. It takes over once all members hold it, or after three push-pull intervals;
+    /// the old ones are retired as long after that.
+    ///
+    /// # Errors
+    ///
+    /// [`RotateError`]; nothing was changed.
+    pub async fn rotate_keys(&self) -> Result<KeyStatus, RotateError> {
+        let (answer, answered) = oneshot::channel();
+        let _ = self.commands.send(Command::RotateKeys(answer)).await;
+        answered.await.unwrap_or(Err(RotateError::NotRunning))
     }
 
     /// Counters since the start, and gauges of now.
@@ -330,6 +348,7 @@ mod tests {
             params: Params::lan(),
             handshake_timeout: Duration::from_secs(1),
             dial_back: DialBack::Any,
+            key_rotation: None,
             join_retry_refused: false,
         };
         let core = Membership::new(Timestamp::from_secs(1), options, Seed::new([1; 32]));

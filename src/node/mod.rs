@@ -31,5 +31,6 @@ mod work;
 pub use error::{Ended, InvalidSetting, JoinError, Setting, StartError};
 pub use handle::{EVENTS_MAX, EventStream, Node, NodeEvent, NodeStats};
 pub use options::{
-    DEFAULT_CLUSTER, DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_PORT, NodeBuilder, NodeConfig, NodeSecurity,
+    DEFAULT_CLUSTER, DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_KEY_ROTATION, DEFAULT_PORT, NodeBuilder,
+    NodeConfig, NodeSecurity,
 };

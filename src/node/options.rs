@@ -20,6 +20,8 @@ use crate::wire::hello::CLUSTER_NAME_LEN_MAX;
 pub const DEFAULT_PORT: u16 = 26_502;
 /// The cluster's name where none is configured.
 pub const DEFAULT_CLUSTER: &str = "zeebe-cluster";
+/// How long a gossip key is used where nothing else is configured.
+pub const DEFAULT_KEY_ROTATION: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a handshake may take where nothing else is configured.
 pub const DEFAULT_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -60,6 +62,9 @@ pub struct NodeConfig {
     /// Whether and where a joiner is dialled back before it is let in. `None`: anywhere with TLS, and without it only at the
     /// host its connection comes from, since an unproven joiner could have us dial whatever it likes.
     pub dial_back: Option<DialBack>,
+    /// With TLS: how long a gossip key is used before a new one is made; `None`: only on request ([`super::Node::rotate_keys`]).
+    /// It should be many times [`Params::sync_interval`], in which keys spread.
+    pub key_rotation: Option<Duration>,
 }
 
 /// Where a node's certificates come from.
@@ -92,6 +97,7 @@ impl NodeConfig {
             security: None,
             handshake_timeout: DEFAULT_HANDSHAKE_TIMEOUT,
             dial_back: None,
+            key_rotation: Some(DEFAULT_KEY_ROTATION),
         }
     }
 
@@ -149,6 +155,7 @@ impl NodeConfig {
                 Some(_) => DialBack::Any,
                 None => DialBack::SameHost,
             }),
+            key_rotation: self.key_rotation,
             join_retry_refused: self.join_retry_refused,
         }
     }

@@ -20,7 +20,7 @@ mod secrets;
 mod tag;
 
 pub use identity::{GossipKeyPair, verify};
-pub use keyring::{GossipKey, KEYRING_LEN_MAX, Keyring};
+pub use keyring::{EPOCH_JUMP_MAX, GossipKey, KEYRING_LEN_MAX, Keyring};
 pub use replay::{REPLAY_WINDOW_LEN, Replay};
 pub use secrets::{Secrets, Seed};
 pub use tag::{Sequence, TagError};

@@ -68,10 +68,11 @@ mod tests {
 
     use super::*;
     use crate::seal::{Secrets, Seed};
+    use crate::time::Timestamp;
 
     fn keyring(seed: u8) -> Keyring {
         let key = Secrets::new(Seed::new([seed; 32])).gossip_key();
-        Keyring::new(key, Duration::from_secs(30))
+        Keyring::new(Timestamp::ZERO, key, Duration::from_secs(30))
     }
 
     #[test]

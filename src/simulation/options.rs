@@ -71,6 +71,7 @@ pub fn plain_options(number: u32) -> Options {
         params: Params::lan(),
         handshake_timeout: Duration::from_secs(10),
         dial_back: DialBack::Any,
+        key_rotation: None,
         join_retry_refused: false,
     }
 }

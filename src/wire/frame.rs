@@ -58,6 +58,15 @@ impl std::fmt::Debug for WireKey {
     }
 }
 
+/// Gossip keys as they travel.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct WireKeyring {
+    /// Keys of lower epochs are retired: nobody takes them back.
+    pub floor: u32,
+    /// The keys held, the active one first.
+    pub keys: Vec<WireKey>,
+}
+
 /// One member in a digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, BorrowDecode)]
 pub struct DigestEntry {
@@ -150,15 +159,15 @@ pub enum Frame {
     JoinAccept {
         /// Which join.
         join: JoinId,
-        /// The gossip keys held, the active one first; empty without TLS.
-        keys: Vec<WireKey>,
+        /// The gossip keys held; none without TLS.
+        ring: WireKeyring,
     },
     /// The joiner has judged the last page; pages of its own view follow.
     JoinDone {
         /// Which join.
         join: JoinId,
-        /// The gossip keys held, the active one first; empty if it was alone.
-        keys: Vec<WireKey>,
+        /// The gossip keys held; none if it was alone.
+        ring: WireKeyring,
     },
     /// The contact, proven, refuses the join and says why.
     JoinRefused {
@@ -187,8 +196,8 @@ pub enum Frame {
         /// The lowest generation that would do.
         generation: u64,
     },
-    /// The gossip keys held, the active one first.
-    Keys(Vec<WireKey>),
+    /// The gossip keys held.
+    Keys(WireKeyring),
     /// Members, as asked for by `Want`, or unasked where the peer lacks them. `last` ends this side's part.
     Page {
         /// The members.
@@ -361,8 +370,8 @@ fn encode_payload(frame: &Frame, out: &mut Vec<u8>) {
         Frame::Hello { hello, proof } => codec::encode_into(&(hello, proof), out),
         Frame::Introduction(introduction) => codec::encode_into(introduction, out),
         Frame::Introductions { entries, last } => codec::encode_into(&(entries, last), out),
-        Frame::JoinAccept { join, keys } | Frame::JoinDone { join, keys } => {
-            codec::encode_into(&(join, keys), out)
+        Frame::JoinAccept { join, ring } | Frame::JoinDone { join, ring } => {
+            codec::encode_into(&(join, ring), out)
         }
         Frame::JoinRefused {
             join,
@@ -381,7 +390,7 @@ fn encode_payload(frame: &Frame, out: &mut Vec<u8>) {
             token,
         } => codec::encode_into(&(join, record, token), out),
         Frame::JoinRetry { join, generation } => codec::encode_into(&(join, generation), out),
-        Frame::Keys(keys) => codec::encode_into(keys, out),
+        Frame::Keys(ring) => codec::encode_into(ring, out),
         Frame::Page { entries, last } => codec::encode_into(&(entries, last), out),
         Frame::Probe { probe, view } | Frame::ProbeAck { probe, view } => {
             codec::encode_into(&(probe, view), out)
@@ -441,12 +450,12 @@ fn decode_payload(kind: u8, payload: &[u8]) -> Result<Frame, DecodeError> {
             }
         }
         0x13 => {
-            let (join, keys) = codec::decode("JoinAccept", payload)?;
-            Frame::JoinAccept { join, keys }
+            let (join, ring) = codec::decode("JoinAccept", payload)?;
+            Frame::JoinAccept { join, ring }
         }
         0x14 => {
-            let (join, keys) = codec::decode("JoinDone", payload)?;
-            Frame::JoinDone { join, keys }
+            let (join, ring) = codec::decode("JoinDone", payload)?;
+            Frame::JoinDone { join, ring }
         }
         0x20 => Frame::Keys(codec::decode("Keys", payload)?),
         0x21 => {
@@ -536,10 +545,13 @@ mod tests {
 
     fn one_of_each() -> Vec<Frame> {
         let join = JoinId([1; 16]);
-        let keys = vec![WireKey {
-            epoch: 1,
-            secret: [2; 32],
-        }];
+        let ring = WireKeyring {
+            floor: 1,
+            keys: vec![WireKey {
+                epoch: 1,
+                secret: [2; 32],
+            }],
+        };
         vec![
             Frame::Body(vec![1, 2, 3]),
             Frame::Bye,
@@ -572,11 +584,11 @@ mod tests {
             },
             Frame::JoinAccept {
                 join,
-                keys: keys.clone(),
+                ring: ring.clone(),
             },
             Frame::JoinDone {
                 join,
-                keys: keys.clone(),
+                ring: ring.clone(),
             },
             Frame::JoinRefused {
                 join,
@@ -593,7 +605,7 @@ mod tests {
                 join,
                 generation: 6,
             },
-            Frame::Keys(keys),
+            Frame::Keys(ring),
             Frame::Page {
                 entries: vec![PageEntry {
                     record: vec![7],

@@ -8,7 +8,7 @@ use super::super::*;
 use super::world::{World, another_trust, ip, options, sign};
 use crate::member::Generation;
 use crate::seal::GossipKeyPair;
-use crate::wire::frame::{PageEntry, WireKey};
+use crate::wire::frame::{PageEntry, WireKey, WireKeyring};
 use crate::wire::hello::{Hello, Introduction, IntroductionFields, IntroductionHash, Side};
 
 /// What both ends make of a connection that comes to nothing.
@@ -533,8 +533,14 @@ fn one_of_each() -> Vec<Frame> {
             proof: vec![],
         },
         Frame::Introduction(introduction),
-        Frame::JoinAccept { join, keys: vec![] },
-        Frame::JoinDone { join, keys: vec![] },
+        Frame::JoinAccept {
+            join,
+            ring: WireKeyring::default(),
+        },
+        Frame::JoinDone {
+            join,
+            ring: WireKeyring::default(),
+        },
         Frame::JoinRefused {
             join,
             code: Code::Busy,
@@ -550,10 +556,13 @@ fn one_of_each() -> Vec<Frame> {
             join,
             generation: 1,
         },
-        Frame::Keys(vec![WireKey {
-            epoch: 1,
-            secret: [0; 32],
-        }]),
+        Frame::Keys(WireKeyring {
+            floor: 0,
+            keys: vec![WireKey {
+                epoch: 1,
+                secret: [0; 32],
+            }],
+        }),
         Frame::Page {
             entries: Vec::<PageEntry>::new(),
             last: true,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::*;
 use super::world::{World, options, seed};
 use crate::member::Generation;
-use crate::wire::frame::WireKey;
+use crate::wire::frame::{WireKey, WireKeyring};
 
 fn refused(code: Code, cause: Option<Code>) -> impl Fn(&JoinOutcome) -> bool {
     move |outcome| matches!(outcome, JoinOutcome::Refused { code: c, cause: d, .. } if (*c, *d) == (code, cause))
@@ -26,7 +26,7 @@ fn a_joiner_is_met_where_it_says_it_is_and_let_in() {
         let committed: Vec<_> = world.nodes[0].events.iter().filter_map(record).collect();
         assert_eq!(committed, [world.record(1)], "the record as it came");
         let keys = |event: &Action| match event {
-            Action::Accepted { keys, .. } => Some(keys.clone()),
+            Action::Accepted { ring, .. } => Some(ring.keys.clone()),
             _ => None,
         };
         let keys: Vec<_> = world.nodes[1].events.iter().find_map(keys).unwrap();
@@ -450,20 +450,25 @@ fn keys_never_travel_without_tls() {
         epoch: 1,
         secret: [1; 32],
     };
-    world.nodes[1]
-        .admission
-        .join_done(now, join, vec![key.clone()]);
+    world.nodes[1].admission.join_done(
+        now,
+        join,
+        WireKeyring {
+            floor: 0,
+            keys: vec![key.clone()],
+        },
+    );
     world.run();
     assert_eq!(world.committed(0), [world.id(1)]);
     assert!(world.frames.iter().all(|(_, frame)| match frame {
-        Frame::JoinAccept { keys, .. } | Frame::JoinDone { keys, .. } => keys.is_empty(),
+        Frame::JoinAccept { ring, .. } | Frame::JoinDone { ring, .. } => ring.keys.is_empty(),
         _ => true,
     }));
     // Nor are they taken.
     let mut world = World::plain(2);
     world.meddle = Some(Box::new(move |_, frame| {
-        if let Frame::JoinAccept { keys, .. } = frame {
-            keys.push(key.clone());
+        if let Frame::JoinAccept { ring, .. } = frame {
+            ring.keys.push(key.clone());
         }
         true
     }));

@@ -14,7 +14,7 @@ use crate::member::{
 };
 use crate::seal::Seed;
 use crate::trust::{Claim, Signature, Trust, TrustPem};
-use crate::wire::frame::{FRAME_HEADER_LEN, FrameHeader, PageEntry, WireKey};
+use crate::wire::frame::{FRAME_HEADER_LEN, FrameHeader, PageEntry, WireKey, WireKeyring};
 use crate::wire::hello::{Introduction, IntroductionFields, IntroductionHash, Side};
 use crate::wire::update::{encode_record, record_body, record_statement};
 
@@ -367,11 +367,14 @@ impl World {
                 last: true,
             },
         ];
-        let keys = vec![WireKey {
-            epoch: 1,
-            secret: KEY,
-        }];
-        self.nodes[n].admission.accept(self.now, join, keys, pages);
+        let ring = WireKeyring {
+            floor: 0,
+            keys: vec![WireKey {
+                epoch: 1,
+                secret: KEY,
+            }],
+        };
+        self.nodes[n].admission.accept(self.now, join, ring, pages);
         self.drain(n);
     }
 
@@ -385,7 +388,8 @@ impl World {
             .copied()
             .filter(|_| is_last && node.finishes)
         {
-            node.admission.join_done(self.now, join, Vec::new());
+            node.admission
+                .join_done(self.now, join, WireKeyring::default());
         }
     }
 

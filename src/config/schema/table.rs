@@ -53,6 +53,7 @@ const SECURITY: &[Row] = &[
     row("systemRoots", Kind::Choice(&["auto", "true", "false"]), "auto", "Trust the system's roots; auto: only where the chain file is a lone leaf that is not self-signed."),
     row("handshakeTimeout", HANDSHAKE, "15s", "How long a new connection may take until both ends have proven themselves."),
     row("dialBack", Kind::Choice(&["any", "sameHost", "off"]), "any", "Which addresses a joining node may ask to be dialled back at. Without TLS, sameHost unless set."),
+    row("keyRotationInterval", ROTATION, "24h", "With TLS: how long a gossip key is used before the member with the lowest id makes a new one."),
     row("hostnameVerification", Kind::Choice(&["off", "ifPresent", "require"]), "off", "Whether a certificate must name the host by which its owner is reached."),
     row("clientAuth", Kind::Choice(&["none", "optional", "required"]), "none", "Whether the dialling end shows a certificate in TLS as well."),
     row("peerIdentity.commonName", Kind::Rule(RuleKind::CommonName), "", "Patterns for a peer's whole common name; {memberId} stands for its member id.").list(),
@@ -155,6 +156,8 @@ const SHORT: Kind = Kind::Duration { min: Duration::from_millis(1), max: Duratio
 const LONG: Kind = Kind::Duration { min: Duration::from_millis(1), max: DAY };
 const FLOOR: Kind = Kind::Duration { min: Duration::ZERO, max: DAY };
 const HANDSHAKE: Kind = Kind::Duration { min: Duration::from_millis(500), max: Duration::from_secs(300) };
+
+const ROTATION: Kind = Kind::Duration { min: Duration::from_secs(300), max: Duration::from_secs(365 * 86_400) };
 
 const fn broker(prefix: &'static str, rows: &'static [&'static [Row]]) -> Group {
     Group { prefix, section: Some(Role::Broker), rows }

@@ -61,11 +61,22 @@ pub(super) fn add_nodes(
     authority: &Authority,
     numbers: std::ops::Range<u32>,
 ) -> Vec<NodeId> {
+    add_nodes_with(network, authority, numbers, |_| {})
+}
+
+/// The same with other options.
+pub(super) fn add_nodes_with(
+    network: &mut Network,
+    authority: &Authority,
+    numbers: std::ops::Range<u32>,
+    change: impl Fn(&mut Options),
+) -> Vec<NodeId> {
     let contact = plain_options(0).local.advertised;
     numbers
         .map(|number| {
             let trust = authority.trust(number, 0);
-            let options = options(number, &trust);
+            let mut options = options(number, &trust);
+            change(&mut options);
             network.add_node(options, Some(trust), vec![contact.into()])
         })
         .collect()
