@@ -190,7 +190,7 @@ pub(crate) fn view_in(ack: &[u8]) -> u64 {
 /// What a tag adds to a datagram, on either side.
 pub(crate) fn print_tag() {
     let key = Secrets::new(Seed::new([1; 32])).gossip_key();
-    let ring = Keyring::new(key, Duration::from_secs(30));
+    let ring = Keyring::new(Timestamp::ZERO, key, Duration::from_secs(30));
     let datagram = vec![7; DATAGRAM_LEN_MAX];
     let tag = ring.tag(&datagram);
     let made = time(10_000, |_| {

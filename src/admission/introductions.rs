@@ -33,6 +33,7 @@ pub struct Introduced {
     hash: IntroductionHash,
     fields: IntroductionFields,
     key: [u8; 32],
+    is_id_bound: bool,
     not_after: Timestamp,
 }
 
@@ -49,6 +50,7 @@ impl Introduced {
             hash: introduction.hash(),
             fields,
             key: *peer.key_sha256().as_bytes(),
+            is_id_bound: proof.is_id_bound(),
             not_after: peer.path_not_after(),
             introduction,
         })
@@ -76,6 +78,12 @@ impl Introduced {
     #[must_use]
     pub const fn key(&self) -> &[u8; 32] {
         &self.key
+    }
+
+    /// Whether an identity rule says that this certificate may stand for this id, whatever its key.
+    #[must_use]
+    pub const fn is_id_bound(&self) -> bool {
+        self.is_id_bound
     }
 
     /// The last moment of its certificates.
@@ -250,6 +258,7 @@ mod tests {
             introduction,
             fields,
             key: [0; 32],
+            is_id_bound: false,
             not_after: Timestamp::from_secs(9),
         });
         let mut held = Introductions::default();

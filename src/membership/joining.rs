@@ -8,7 +8,7 @@ use std::time::Duration;
 use rand::RngExt;
 
 use super::contacts::{Outcome, RoundEnd, canonical};
-use super::vouching::Claim;
+use super::vouching::IdClaim;
 use super::{ContactPoint, Event, Membership, Options, Output, Stage};
 use crate::admission::{
     self, Credentials, Identity, JoinOutcome, JoinVerdict, LinkId, Peer, ProvenLink,
@@ -461,21 +461,21 @@ impl Membership {
         let at = held.record().addr;
         let is_here = at == record.addr || held.state() == MemberState::Left;
         match self.claim_of(now, peer) {
-            Claim::Granted if is_here || self.does(Sabotage::MemberIdShared) => JoinVerdict::GoOn,
-            Claim::Granted => JoinVerdict::AskOldAddress(at, None),
-            Claim::Later(after) => JoinVerdict::Busy(after.min(CLAIM_PAUSE_MAX)),
-            Claim::Refused if is_here => JoinVerdict::Busy(CLAIM_PAUSE_MAX),
-            Claim::Refused => JoinVerdict::AskOldAddress(at, Some(CLAIM_PAUSE_MAX)),
+            IdClaim::Granted if is_here || self.does(Sabotage::MemberIdShared) => JoinVerdict::GoOn,
+            IdClaim::Granted => JoinVerdict::AskOldAddress(at, None),
+            IdClaim::Later(after) => JoinVerdict::Busy(after.min(CLAIM_PAUSE_MAX)),
+            IdClaim::Refused if is_here => JoinVerdict::Busy(CLAIM_PAUSE_MAX),
+            IdClaim::Refused => JoinVerdict::AskOldAddress(at, Some(CLAIM_PAUSE_MAX)),
         }
     }
 
     /// Whether the key that a joiner has proven may have its id.
-    fn claim_of(&self, now: Timestamp, peer: &Peer) -> Claim {
+    fn claim_of(&self, now: Timestamp, peer: &Peer) -> IdClaim {
         let Some(hash) = peer.introduction else {
-            return Claim::Granted;
+            return IdClaim::Granted;
         };
         let introduced = self.introduced(now, &hash.tag());
-        introduced.map_or(Claim::Refused, |introduced| self.claim(now, introduced))
+        introduced.map_or(IdClaim::Refused, |introduced| self.claim(now, introduced))
     }
 
     /// Whether this very life is held as alive, suspect or dead.
@@ -509,7 +509,7 @@ impl Membership {
             self.take_keys(now, ring);
         }
         // Its signature was checked when it asked; whose id it is may have changed since.
-        let is_its_own = self.holds_life(now, peer) || self.claim_of(now, peer) == Claim::Granted;
+        let is_its_own = self.holds_life(now, peer) || self.claim_of(now, peer) == IdClaim::Granted;
         if let (Ok(record), true) = (decode_record(record), is_its_own) {
             self.swim.admit(now, &record);
             let tag = record.introduction;

@@ -37,7 +37,7 @@ pub(super) enum Origin {
 
 /// What became of the claim of a key to an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Claim {
+pub(super) enum IdClaim {
     /// The id is free, or the key's own.
     Granted,
     /// It may be granted after this time: the life of another key is held dead, but not for long enough.
@@ -168,7 +168,7 @@ impl Membership {
         if fields.id.as_str() != record.id || fields.generation != record.generation {
             return Origin::Forged;
         }
-        if self.claim(now, &introduced) != Claim::Granted {
+        if self.claim(now, &introduced) != IdClaim::Granted {
             return Origin::OtherKey;
         }
         match self.is_signed_by(&fields.gossip_key, record) {
@@ -178,37 +178,37 @@ impl Membership {
     }
 
     /// Whether the certificate behind an introduction may speak for its id: the pin.
-    pub(super) fn claim(&self, now: Timestamp, introduced: &Introduced) -> Claim {
+    pub(super) fn claim(&self, now: Timestamp, introduced: &Introduced) -> IdClaim {
         let fields = introduced.fields();
         if fields.id == self.options.local.id {
             return match self.options.certificate == Some(fields.leaf) {
-                true => Claim::Granted,
-                false => Claim::Refused,
+                true => IdClaim::Granted,
+                false => IdClaim::Refused,
             };
         }
         let id = fields.id.as_str();
         let (Some(held), Some(member)) = (self.roster.get(id), self.swim.member(id)) else {
-            return Claim::Granted;
+            return IdClaim::Granted;
         };
         if held.fields().generation == fields.generation {
             // Whatever names a renewed certificate is signed by the same gossip key: that is the former one's consent.
             let is_renewal = held.fields().gossip_key == fields.gossip_key
                 && held.fields().serial < fields.serial;
             return match held.hash() == introduced.hash() || is_renewal {
-                true => Claim::Granted,
-                false => Claim::Refused,
+                true => IdClaim::Granted,
+                false => IdClaim::Refused,
             };
         }
-        if held.key() == introduced.key() {
-            return Claim::Granted;
+        if held.key() == introduced.key() || introduced.is_id_bound() {
+            return IdClaim::Granted;
         }
         let wait = 2 * self.options.params.failure_timeout;
         let dead_for = now.saturating_since(member.since());
         match member.state() {
-            MemberState::Left => Claim::Granted,
-            MemberState::Dead if dead_for >= wait => Claim::Granted,
-            MemberState::Dead => Claim::Later(wait.saturating_sub(dead_for)),
-            MemberState::Alive | MemberState::Suspect => Claim::Refused,
+            MemberState::Left => IdClaim::Granted,
+            MemberState::Dead if dead_for >= wait => IdClaim::Granted,
+            MemberState::Dead => IdClaim::Later(wait.saturating_sub(dead_for)),
+            MemberState::Alive | MemberState::Suspect => IdClaim::Refused,
         }
     }
 
