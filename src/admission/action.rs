@@ -7,7 +7,9 @@ use super::introductions::VerificationId;
 use super::link::{LinkId, ProvenLink};
 use crate::member::{Generation, IntroductionTag, MemberId, MemberRecord};
 use crate::wire::frame::{Frame, WireKeyring};
-use crate::wire::hello::{Introduction, IntroductionHash, JoinId, Purpose, Side};
+use crate::wire::hello::{
+    Introduction, IntroductionFields, IntroductionHash, JoinId, Purpose, Side,
+};
 use crate::wire::refusal::Code;
 
 /// One thing for the parent to do or to know.
@@ -75,6 +77,8 @@ pub enum Action {
         tag: IntroductionTag,
         /// Why it is not believed, if so.
         outcome: Result<(), Code>,
+        /// What it says, if that can be read.
+        fields: Option<Box<IntroductionFields>>,
     },
     /// Is this joiner's id free? Answer with [`super::Admission::answer_join`].
     JudgeJoin {

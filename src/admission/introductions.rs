@@ -112,6 +112,15 @@ pub(super) enum Asker {
     Parent,
 }
 
+/// What came of one verification.
+#[derive(Debug)]
+pub(super) struct Judged {
+    pub(super) asker: Asker,
+    pub(super) tag: IntroductionTag,
+    pub(super) fields: Option<IntroductionFields>,
+    pub(super) outcome: Result<(), Code>,
+}
+
 #[derive(Debug)]
 struct UnderWay {
     asker: Asker,
@@ -147,15 +156,20 @@ impl Introductions {
         &mut self,
         id: VerificationId,
         outcome: Result<VerifiedIntroduction, Code>,
-    ) -> Option<(Asker, IntroductionTag, Result<(), Code>)> {
+    ) -> Option<Judged> {
         let UnderWay {
             asker,
             introduction,
         } = self.under_way.remove(&id)?;
         let tag = introduction.hash().tag();
+        let fields = IntroductionFields::decode(&introduction.fields).ok();
         let introduced = outcome.and_then(|proof| Introduced::new(introduction, &proof));
-        let outcome = introduced.map(|introduced| self.remember(tag, Arc::new(introduced)));
-        Some((asker, tag, outcome))
+        Some(Judged {
+            asker,
+            tag,
+            fields,
+            outcome: introduced.map(|introduced| self.remember(tag, Arc::new(introduced))),
+        })
     }
 
     /// A connection is gone: its introduction need not be verified any more. One under way keeps its place, as it keeps its

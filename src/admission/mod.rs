@@ -201,16 +201,20 @@ impl Admission {
         id: VerificationId,
         outcome: Result<VerifiedIntroduction, Code>,
     ) {
-        match self.introductions.finish(id, outcome) {
-            None => {}
-            Some((Asker::Link(link, _), _, outcome)) => {
-                if let Err(code) = self.verified(now, link, outcome) {
+        let Some(judged) = self.introductions.finish(id, outcome) else {
+            return;
+        };
+        match judged.asker {
+            Asker::Link(link, _) => {
+                if let Err(code) = self.verified(now, link, judged.outcome) {
                     self.refuse(now, link, code);
                 }
             }
-            Some((Asker::Parent, tag, outcome)) => {
-                self.actions.push_back(Action::Judged { tag, outcome });
-            }
+            Asker::Parent => self.actions.push_back(Action::Judged {
+                tag: judged.tag,
+                outcome: judged.outcome,
+                fields: judged.fields.map(Box::new),
+            }),
         }
         self.start_verifications();
     }

@@ -1,5 +1,7 @@
 //! Getting the introductions that parked records wait for, and handing out those we have.
 
+use std::sync::Arc;
+
 use super::links::Job;
 use super::parking::Parked;
 use super::{Membership, Output, exchange};
@@ -7,7 +9,7 @@ use crate::admission::{LinkId, UNPROVEN_LEN_MAX};
 use crate::member::{IntroductionTag, MemberId};
 use crate::time::Timestamp;
 use crate::wire::frame::{Frame, PageEntry};
-use crate::wire::hello::Introduction;
+use crate::wire::hello::{Introduction, IntroductionFields};
 use crate::wire::refusal::Code;
 
 // What is wanted.
@@ -128,16 +130,25 @@ impl Membership {
         }
     }
 
-    /// An introduction that we asked for is verified, or not believed.
+    /// An introduction is verified, or not believed: one that we asked for, or one that is judged again.
     pub(super) fn on_judged(
         &mut self,
         now: Timestamp,
         tag: IntroductionTag,
         outcome: Result<(), Code>,
+        fields: Option<IntroductionFields>,
     ) {
-        match outcome {
-            Ok(()) => self.release(now, &tag),
-            Err(_) => self.give_up(now, vec![tag]),
+        if let (Err(code), Some(fields)) = (outcome, fields) {
+            self.distrust(now, tag, code, fields);
+        }
+        if let Some(renewed) = self.admission.introduced(now, &tag)
+            && self.roster.find(&tag).is_some()
+        {
+            self.roster.set(Arc::clone(renewed));
+        }
+        match outcome.is_ok() || self.rejected.get(&tag).is_some() {
+            true => self.release(now, &tag),
+            false => self.give_up(now, vec![tag]),
         }
     }
 

@@ -34,6 +34,9 @@ const CLAIM_PAUSE_MAX: Duration = Duration::from_secs(5);
 pub(super) struct Joining {
     /// The gossip key pair of this life, once made.
     gossip: Option<GossipKeyPair>,
+    /// The introduction being signed, and the serial of the last one asked for.
+    expected: Option<IntroductionFields>,
+    serial: u32,
     /// With TLS, what this life proves itself with.
     credentials: Option<Credentials>,
     /// Which version of our record is shown to those whom we join.
@@ -125,6 +128,28 @@ impl Joining {
         self.gossip.as_ref()
     }
 
+    /// An introduction of these fields is being signed.
+    pub(super) fn expect(&mut self, fields: IntroductionFields) {
+        self.serial = fields.serial;
+        self.expected = Some(fields);
+    }
+
+    /// Whether this is the introduction asked for last; once.
+    pub(super) fn is_expected(&mut self, fields: &IntroductionFields) -> bool {
+        self.expected
+            .take_if(|expected| expected == fields)
+            .is_some()
+    }
+
+    /// The serial of the introduction asked for last.
+    pub(super) const fn serial(&self) -> u32 {
+        self.serial
+    }
+
+    pub(super) fn set_credentials(&mut self, credentials: Option<Credentials>) {
+        self.credentials = credentials;
+    }
+
     /// What vouches for this node.
     pub(super) fn introduction(&self) -> Option<&Introduction> {
         self.credentials
@@ -145,47 +170,16 @@ impl Membership {
     pub(super) fn begin_life(&mut self, now: Timestamp, generation: Generation) {
         self.generation = generation;
         self.gate.begin_life();
-        let Some(leaf) = self.options.certificate else {
-            self.take_part(now, None);
-            return;
-        };
-        let gossip = self.secrets.gossip_key_pair();
-        let fields = IntroductionFields {
-            cluster: self.options.cluster.clone(),
-            cluster_id: self.options.cluster_id.clone(),
-            id: self.options.local.id.clone(),
-            generation,
-            serial: 0,
-            gossip_key: gossip.public(),
-            advertised: self.options.local.advertised_text(),
-            leaf,
-        };
-        self.joining.gossip = Some(gossip);
-        self.stage = Stage::Signing;
-        self.outbox
-            .push_back(Output::SignIntroduction(fields.encode()));
-    }
-
-    pub(super) fn on_signed(&mut self, now: Timestamp, introduction: Introduction) {
-        let signed = IntroductionFields::decode(&introduction.fields);
-        let current = signed.is_ok_and(|fields| fields.generation == self.generation);
-        let gossip = self
-            .joining
-            .gossip
-            .clone()
-            .filter(|_| current && self.stage == Stage::Signing);
-        if let Some(gossip) = gossip {
-            self.take_part(
-                now,
-                Some(Credentials {
-                    gossip,
-                    introduction,
-                }),
-            );
+        if !self.is_tls() {
+            return self.take_part(now, None);
         }
+        let gossip = self.secrets.gossip_key_pair();
+        self.stage = Stage::Signing;
+        self.joining.gossip = Some(gossip.clone());
+        self.ask_for_introduction(&gossip, 0);
     }
 
-    fn take_part(&mut self, now: Timestamp, credentials: Option<Credentials>) {
+    pub(super) fn take_part(&mut self, now: Timestamp, credentials: Option<Credentials>) {
         let tag = credentials
             .as_ref()
             .map(|credentials| credentials.introduction.hash().tag());
@@ -199,7 +193,7 @@ impl Membership {
             self.swim.set_local(now, record);
         }
         self.stage = Stage::Running;
-        self.joining.credentials = credentials;
+        self.joining.set_credentials(credentials);
         self.admission.set_key_ids(self.keyring.key_ids());
         self.show_record(now);
         for addr in std::mem::take(&mut self.joining.retry) {

@@ -20,6 +20,7 @@
 //! | `exchange` | push-pulls under way |
 //! | `vouching` | whose word a record is: signatures and pins |
 //! | `roster` | the introductions of the members held |
+//! | `renewal` | a certificate renewed, and trust that has changed, while a life goes on |
 //! | `parking`, `fetching` | records whose introduction is unknown here, and how it is got |
 //! | `traffic` | what flows on proven connections: pages, probes, keys |
 //! | `joining` | rounds over the contact points, judging joiners, the pages that follow |
@@ -40,6 +41,7 @@ mod options;
 mod output;
 mod parking;
 mod refusals;
+mod renewal;
 mod roster;
 #[cfg(test)]
 mod tests;
@@ -60,6 +62,7 @@ pub use options::{LocalMember, Options};
 pub use output::{Event, Output, Timer, Wakeup};
 pub use parking::{ASKED_MAX, FETCHES_MAX, PARKED_FOR, PARKED_MAX, PARKED_PAGES_MAX};
 pub use refusals::Refusal;
+pub use renewal::UntrustedMember;
 
 use crate::admission::{self, Admission};
 pub use crate::admission::{
@@ -96,6 +99,7 @@ pub struct Membership {
     gate: gate::Gate,
     roster: roster::Roster,
     parking: parking::Parking,
+    rejected: renewal::Rejected,
     records: RecordStats,
     refusals: refusals::Refusals,
     leave_by: Option<Timestamp>,
@@ -177,6 +181,7 @@ impl Membership {
             gate: gate::Gate::new(&options.cluster),
             roster: roster::Roster::default(),
             parking: parking::Parking::default(),
+            rejected: renewal::Rejected::default(),
             records: RecordStats::default(),
             refusals: refusals::Refusals::default(),
             stage: Stage::Signing,
@@ -487,7 +492,11 @@ impl Membership {
                 link, addr, code, ..
             } => self.on_dial_failed(now, link, addr, code),
             Action::JoinEnded { addr, outcome } => self.on_join_ended(now, addr, outcome),
-            Action::Judged { tag, outcome } => self.on_judged(now, tag, outcome),
+            Action::Judged {
+                tag,
+                outcome,
+                fields,
+            } => self.on_judged(now, tag, outcome, fields.map(|fields| *fields)),
             Action::JudgeJoin { join, peer, record } => {
                 let verdict = self.judge_joiner(now, &peer, &record);
                 self.admission.answer_join(now, join, verdict);

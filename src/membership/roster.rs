@@ -19,12 +19,10 @@ impl Roster {
     pub(super) fn set(&mut self, introduced: Arc<Introduced>) {
         let id = introduced.fields().id.clone();
         let tag = introduced.hash().tag();
-        if self.by_tag.insert(tag, id.clone()).is_some() {
-            return;
-        }
-        if let Some(former) = self.by_id.insert(id, introduced) {
+        if let Some(former) = self.by_id.insert(id.clone(), introduced) {
             self.by_tag.remove(&former.hash().tag());
         }
+        self.by_tag.insert(tag, id);
     }
 
     /// The member is forgotten.
@@ -32,6 +30,11 @@ impl Roster {
         if let Some(introduced) = self.by_id.remove(id) {
             self.by_tag.remove(&introduced.hash().tag());
         }
+    }
+
+    /// All of them, by member id.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Introduced>> {
+        self.by_id.values()
     }
 
     /// What vouches for a member.

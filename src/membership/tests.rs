@@ -2,6 +2,7 @@
 //! the virtual network.
 
 mod malice;
+mod renewal;
 mod rotation;
 mod tls;
 

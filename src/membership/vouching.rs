@@ -33,6 +33,8 @@ pub(super) enum Origin {
     Owner(Option<Arc<Introduced>>),
     /// It names an introduction that is not known here (yet, or any more).
     Unknown(IntroductionTag),
+    /// Its owner's, whose certificate is not believed here.
+    Untrusted,
 }
 
 /// What became of the claim of a key to an id.
@@ -88,6 +90,7 @@ impl Membership {
                 let from = MemberId::new(from).expect("the sender is a member");
                 self.park(now, tag, (from, None), entry);
             }
+            Origin::Untrusted => self.swim.shun(record.to_record()),
             Origin::Forged | Origin::OtherKey => {}
         }
     }
@@ -118,6 +121,10 @@ impl Membership {
                 self.park(now, tag, (from, via), entry);
                 Some(None)
             }
+            Origin::Untrusted => {
+                self.swim.shun(record.to_record());
+                Some(None)
+            }
             Origin::OtherKey => Some(None),
             Origin::Forged => None,
         }
@@ -145,7 +152,7 @@ impl Membership {
         match origin {
             Origin::Forged => stats.forged += 1,
             Origin::OtherKey => stats.other_key += 1,
-            Origin::Owner(_) | Origin::Unknown(_) => {}
+            Origin::Owner(_) | Origin::Unknown(_) | Origin::Untrusted => {}
         }
         origin
     }
@@ -162,7 +169,7 @@ impl Membership {
             };
         }
         let Some(introduced) = self.introduced(now, &tag).cloned() else {
-            return Origin::Unknown(tag);
+            return self.origin_without_introduction(tag, record);
         };
         let fields = introduced.fields();
         if fields.id.as_str() != record.id || fields.generation != record.generation {
@@ -173,6 +180,23 @@ impl Membership {
         }
         match self.is_signed_by(&fields.gossip_key, record) {
             true => Origin::Owner(Some(introduced)),
+            false => Origin::Forged,
+        }
+    }
+
+    /// Nobody vouches for it here: either nobody has been asked, or the answer was not believed.
+    fn origin_without_introduction(
+        &mut self,
+        tag: IntroductionTag,
+        record: &RecordRef<'_>,
+    ) -> Origin {
+        let Some((_, fields)) = self.rejected.get(&tag) else {
+            return Origin::Unknown(tag);
+        };
+        let is_about = fields.id.as_str() == record.id && fields.generation == record.generation;
+        let key = fields.gossip_key;
+        match is_about && self.is_signed_by(&key, record) {
+            true => Origin::Untrusted,
             false => Origin::Forged,
         }
     }

@@ -4,6 +4,7 @@ use super::network::Network;
 use super::node::NodeId;
 use crate::membership::Membership;
 use crate::time::Timestamp;
+use crate::trust::Trust;
 
 impl Network {
     /// Hands a running node a command, or an input from beyond the network, and does what comes of it. `None` if the node does
@@ -30,5 +31,26 @@ impl Network {
         self.settle(node);
         self.is_told_from_beyond = false;
         Some(outcome)
+    }
+
+    /// Gives a node with TLS other certificates and another truststore, as a driver does whose files have changed.
+    pub fn renew_certificate(&mut self, node: NodeId, trust: Trust) {
+        let leaf = *trust.leaf_sha256().as_bytes();
+        let held = &mut self.nodes[node.index()];
+        let is_renewed = held.options.certificate != Some(leaf);
+        held.trust = Some(trust);
+        self.command(node, |membership, now| {
+            if is_renewed {
+                membership.renew_certificate(now, leaf);
+            }
+            membership.reload_trust(now);
+        });
+    }
+
+    /// Once a node's introduction is signed, its connections show the certificate that it names.
+    pub(super) fn show_certificate(&mut self, node: NodeId) {
+        let held = &mut self.nodes[node.index()];
+        let trust = held.trust.as_ref();
+        held.options.certificate = trust.map(|trust| *trust.leaf_sha256().as_bytes());
     }
 }

@@ -108,6 +108,9 @@ impl Swim {
         if accusation.id == self.local.id().as_str() {
             return self.answer_accusation(now, accusation);
         }
+        if accusation.verdict == Verdict::Dead {
+            self.untrusted.bury(accusation.id, &accusation.version());
+        }
         let Some(index) = self.table.find(accusation.id) else {
             return false;
         };
@@ -198,6 +201,7 @@ impl Swim {
         }
         self.order.insert(&mut self.rng, index);
         let member = self.table.member(index);
+        self.untrusted.remove(member.id().as_str());
         self.queue.push(index, member.encoded().clone());
         let mut record = member.record().clone();
         if self.saboteur.does(Sabotage::ForeignIncarnationRaised) {
@@ -207,7 +211,7 @@ impl Swim {
     }
 
     /// A member is no longer probed, gossiped to or asked for anything.
-    fn remove_live(&mut self, index: MemberIndex) {
+    pub(super) fn remove_live(&mut self, index: MemberIndex) {
         if !self.saboteur.does(Sabotage::DeadProbedForEver) {
             self.order.remove(index);
         }

@@ -13,6 +13,7 @@
 //! | `dissemination`, `sending` | the news on its way out; every body that leaves |
 //! | `exchange`, `push_pull` | when views are compared; how they come together |
 //! | `leave` | the farewell |
+//! | `untrusted` | those whom others see and we do not believe |
 //! | `blocking` | what goes on while nothing can be sent |
 //!
 //! Sources: SWIM (Das, Gupta, Motivala, DSN 2002); Lifeguard (Dadgar, Phillips, Currey, arXiv:1707.00788).
@@ -49,6 +50,7 @@ mod suspicion;
 mod table;
 #[cfg(test)]
 mod tests;
+mod untrusted;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -66,6 +68,7 @@ use self::probe::Probes;
 use self::relay::Relays;
 use self::suspicion::Suspicions;
 use self::table::{MemberIndex, Table};
+use self::untrusted::Untrusted;
 use crate::member::{Generation, MemberId, MemberRecord};
 use crate::sabotage::{Sabotage, Saboteur};
 use crate::time::Timestamp;
@@ -84,6 +87,7 @@ pub use sending::{GOSSIP_DATAGRAMS_MAX, HEARSAY_MAX};
 pub use signer::Signer;
 pub use suspicion::CONFIRMATIONS_MAX;
 pub use table::{MEMBERS_MAX, Member, TOMBSTONES_EXTRA_MAX};
+pub use untrusted::UNTRUSTED_MAX;
 
 /// The largest cluster in which a broadcast goes to all members at once.
 pub const BROADCAST_MEMBERS_MAX: usize = 64;
@@ -101,6 +105,7 @@ pub struct Swim {
     signer: Signer,
     local: Member,
     table: Table,
+    untrusted: Untrusted,
     order: ProbeOrder,
     probes: Probes,
     relays: Relays,
@@ -162,6 +167,7 @@ impl Swim {
             signer,
             local,
             table: Table::new(),
+            untrusted: Untrusted::default(),
             order: ProbeOrder::default(),
             probes: Probes::default(),
             relays: Relays::default(),
@@ -299,7 +305,8 @@ impl Swim {
     #[must_use]
     pub fn view_hash(&self) -> u64 {
         let local = self.farewell.is_none().then(|| self.local.term());
-        self.table.live_terms().wrapping_add(local.unwrap_or(0))
+        let others = self.table.live_terms().wrapping_add(self.untrusted.terms());
+        others.wrapping_add(local.unwrap_or(0))
     }
 
     /// The local health score, from 0 (healthy) to [`Params::awareness_max`].

@@ -82,6 +82,11 @@ impl Swim {
             let held = if entry.id == self.local.id_hash() {
                 theirs_has_us = true;
                 &self.local
+            } else if let Some(known) = self.untrusted.version_of_hash(entry.id) {
+                if said(entry).supersedes(&known) {
+                    difference.want.push(entry.id);
+                }
+                continue;
             } else if let Some(index) = self.table.find_hash(entry.id) {
                 theirs_has[index.0 as usize] = true;
                 self.table.member(index)
@@ -115,6 +120,7 @@ impl Swim {
                 generation: member.record().generation.get(),
                 incarnation: member.record().incarnation.get(),
             })
+            .chain(self.untrusted.digest())
             .collect()
     }
 
@@ -217,6 +223,12 @@ impl Swim {
         verdict: Option<Verdict>,
     ) -> Option<PageEntry> {
         let said = said_version(record, verdict);
+        if said.state == MemberState::Dead {
+            self.untrusted.bury(record.id, &said);
+        }
+        if self.untrusted.version(record.id).is_some() {
+            return None;
+        }
         match self.table.find(record.id) {
             None if said.state == MemberState::Dead => return None,
             None => {}
@@ -296,6 +308,15 @@ fn compare_entry(held: &Member, entry: &DigestEntry, difference: &mut Difference
         difference.want.push(entry.id);
     } else if ours.supersedes(&theirs) {
         difference.give.push(page_entry(held));
+    }
+}
+
+/// The version a digest entry states.
+const fn said(entry: &DigestEntry) -> MemberVersion {
+    MemberVersion {
+        generation: Generation::new(entry.generation),
+        incarnation: Incarnation::new(entry.incarnation),
+        state: MemberState::Alive,
     }
 }
 

@@ -112,6 +112,10 @@ impl Swim {
                 && (version.generation, version.incarnation)
                     >= (held.generation, held.incarnation);
         }
+        let known = self.untrusted.version(id);
+        if known.is_some_and(|known| !version.supersedes(&known)) {
+            return false;
+        }
         match self.table.find(id) {
             _ if version.generation.is_too_far(now) => false,
             None => version.state != MemberState::Left,
@@ -140,7 +144,8 @@ impl Swim {
 
     /// The row of a sender, if this is the life we hold.
     fn sender(&mut self, from: &str, got: Generation) -> Result<MemberIndex, BodyError> {
-        let Some(index) = self.table.find(from) else {
+        let is_believed = self.untrusted.version(from).is_none();
+        let Some(index) = self.table.find(from).filter(|_| is_believed) else {
             self.stats.bodies_unknown += 1;
             return Err(BodyError::UnknownSender);
         };

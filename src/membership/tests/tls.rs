@@ -22,15 +22,22 @@ impl Authority {
 
     /// The `serial`-th certificate of a node: each has a key of its own.
     pub(super) fn trust(&self, number: u32, serial: u8) -> Trust {
+        self.trust_with(number, serial, &[])
+    }
+
+    /// The same, of a node that believes these authorities too.
+    pub(super) fn trust_with(&self, number: u32, serial: u8, others: &[Self]) -> Trust {
         let mut seed = [serial; 32];
         seed[..4].copy_from_slice(&number.to_be_bytes());
         let key = key(seed);
         let params = CertificateParams::new([format!("node-{number}")]).unwrap();
         let certificate = params.signed_by(&key, &self.0).unwrap();
+        let trusted: String = others.iter().map(|other| other.0.pem()).collect();
         let (chain, key) = (certificate.pem() + &self.0.pem(), key.serialize_pem());
         let pem = TrustPem {
             certificate_chain: chain.as_bytes(),
             private_key: key.as_bytes(),
+            trusted_certificates: (!others.is_empty()).then_some(trusted.as_bytes()),
             ..TrustPem::default()
         };
         Trust::from_pem(&pem, start()).unwrap().0
