@@ -6,6 +6,7 @@
 //! | `/keys` | [`KeysView`]: how the gossip keys stand; 404 without TLS |
 //! | `POST /keys/rotate` | the same, after a new gossip key was made |
 //! | `/refusals` | [`RefusalView`]s: whom it refused and who refused it, counted by code |
+//! | `/untrusted` | [`UntrustedView`]s: members whom others see and the node does not believe, and why |
 //! | `/startup`, `/health` | 204 while the node runs, else 503 |
 //! | `/ready` | 204 once the node has been let into its cluster, or has found that it is alone; else 503 |
 //!
@@ -23,7 +24,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, lookup_host};
 use tokio::time::timeout;
 
-pub use view::{KeysView, MemberView, RefusalView};
+pub use view::{KeysView, MemberView, RefusalView, UntrustedView};
 
 use crate::config::Management;
 use crate::node::Node;

@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use tokio::time::timeout;
 
-use super::{KeysView, MemberView, RefusalView};
+use super::{KeysView, MemberView, RefusalView, UntrustedView};
 use crate::membership::RotateError;
 use crate::node::Node;
 
@@ -20,6 +20,7 @@ pub(super) fn router(node: Node) -> Router {
         .route("/keys", get(keys))
         .route("/keys/rotate", post(rotate_keys))
         .route("/refusals", get(refusals))
+        .route("/untrusted", get(untrusted))
         .route("/startup", get(health))
         .route("/health", get(health))
         .route("/ready", get(ready))
@@ -62,6 +63,15 @@ fn may_change(peer: SocketAddr, headers: &HeaderMap) -> Result<(), StatusCode> {
         true => Ok(()),
         false => Err(StatusCode::FORBIDDEN),
     }
+}
+
+async fn untrusted(State(node): State<Node>) -> Json<Vec<UntrustedView>> {
+    Json(
+        node.untrusted()
+            .into_iter()
+            .map(UntrustedView::from)
+            .collect(),
+    )
 }
 
 async fn refusals(State(node): State<Node>) -> Json<Vec<RefusalView>> {

@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::member::{MemberState, Role};
-use crate::membership::{KeyStatus, Refusal};
+use crate::membership::{KeyStatus, Refusal, UntrustedMember};
 use crate::swim::Member;
 use crate::time::Utc;
+use crate::wire::refusal::Code;
 
 /// One element of `/members`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +53,27 @@ impl From<KeyStatus> for KeysView {
             active_epoch: keys.active_epoch,
             newest_epoch: keys.newest_epoch,
             held: keys.held,
+        }
+    }
+}
+
+/// One element of `/untrusted`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UntrustedView {
+    /// The member id.
+    pub id: String,
+    /// The address it advertises.
+    pub address: SocketAddr,
+    /// Why the node does not believe it.
+    pub code: Code,
+}
+
+impl From<UntrustedMember> for UntrustedView {
+    fn from(untrusted: UntrustedMember) -> Self {
+        Self {
+            id: untrusted.record.id.to_string(),
+            address: untrusted.record.addr,
+            code: untrusted.code,
         }
     }
 }

@@ -72,7 +72,7 @@ impl Membership {
             generation: self.generation,
             serial,
             gossip_key: gossip.public(),
-            advertised: self.options.local.advertised.to_string(),
+            advertised: self.options.local.advertised_text(),
             leaf,
         };
         let encoded = fields.encode();

@@ -16,7 +16,9 @@ use super::error::{Ended, JoinError, StartError};
 use super::options::{NodeBuilder, NodeConfig};
 use super::start;
 use crate::member::MemberId;
-use crate::membership::{Event, KeyStatus, Membership, Refusal, RotateError, Stats};
+use crate::membership::{
+    Event, KeyStatus, Membership, Refusal, RotateError, Stats, UntrustedMember,
+};
 use crate::swim::Member;
 
 /// How many events a reader may fall behind before it misses some.
@@ -112,6 +114,12 @@ impl Node {
     #[must_use]
     pub fn refusals(&self) -> Vec<Refusal> {
         self.shared.core().refusals()
+    }
+
+    /// Members whom others see and this node does not believe, by id.
+    #[must_use]
+    pub fn untrusted(&self) -> Vec<UntrustedMember> {
+        self.shared.core().untrusted()
     }
 
     /// How the gossip keys stand; with TLS only.

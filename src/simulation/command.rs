@@ -33,24 +33,23 @@ impl Network {
         Some(outcome)
     }
 
-    /// Gives a node with TLS other certificates and another truststore, as a driver does whose files have changed.
+    /// Gives a running node with TLS other certificates and another truststore, as a driver does whose files have changed.
+    ///
+    /// # Panics
+    ///
+    /// When it does not run.
     pub fn renew_certificate(&mut self, node: NodeId, trust: Trust) {
-        let leaf = *trust.leaf_sha256().as_bytes();
+        self.set_trust(node, trust);
         let held = &mut self.nodes[node.index()];
-        let is_renewed = held.options.certificate != Some(leaf);
-        held.trust = Some(trust);
+        let renewed = held.credentials.clone().expect("just set");
+        let process = held.process.as_mut().expect("it runs");
+        let shown = process.credentials.replace(renewed.clone());
+        let is_renewed = shown.is_some_and(|shown| shown.leaf != renewed.leaf);
         self.command(node, |membership, now| {
             if is_renewed {
-                membership.renew_certificate(now, leaf);
+                membership.renew_certificate(now, renewed.leaf);
             }
             membership.reload_trust(now);
         });
-    }
-
-    /// Once a node's introduction is signed, its connections show the certificate that it names.
-    pub(super) fn show_certificate(&mut self, node: NodeId) {
-        let held = &mut self.nodes[node.index()];
-        let trust = held.trust.as_ref();
-        held.options.certificate = trust.map(|trust| *trust.leaf_sha256().as_bytes());
     }
 }

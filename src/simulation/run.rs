@@ -189,7 +189,6 @@ impl Network {
             }
             Input::Signed { life, introduction } if life == current => {
                 membership.handle_signed(now, *introduction);
-                self.show_certificate(node);
             }
             Input::Verified { life, id, outcome } if life == current => {
                 membership.handle_verified(now, id, outcome.map(|verified| *verified));

@@ -12,7 +12,7 @@ use phalanx::simulation::{
 use phalanx::time::Timestamp;
 use phalanx::trust::{Trust, TrustPem};
 
-const STEP: Duration = Duration::from_millis(10);
+pub(crate) const STEP: Duration = Duration::from_millis(10);
 
 /// A network on which `count` nodes know each other.
 fn formed(count: u32, seed: u64, options: impl Fn(u32) -> Options) -> (Network, Vec<NodeId>) {
@@ -32,15 +32,15 @@ fn add_nodes(network: &mut Network, count: u32, options: impl Fn(u32) -> Options
     (0..count).map(add).collect()
 }
 
-const fn secs(secs: u64) -> Duration {
+pub(crate) const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
-fn figure(name: &str, value: impl Display) {
+pub(crate) fn figure(name: &str, value: impl Display) {
     println!("figure {name}: {value}");
 }
 
-fn millis(durations: &[Duration]) -> String {
+pub(crate) fn millis(durations: &[Duration]) -> String {
     let each: Vec<_> = durations
         .iter()
         .map(|one| one.as_millis().to_string())
@@ -139,7 +139,7 @@ fn a_partition_heals_even_after_the_tombstones_are_gone() {
 }
 
 /// The longest time that any node held any other dead, up to now.
-fn longest_death(network: &Network) -> Duration {
+pub(crate) fn longest_death(network: &Network) -> Duration {
     let mut died = std::collections::BTreeMap::new();
     let mut longest = Duration::ZERO;
     for change in network.transcript().changes() {
@@ -230,7 +230,7 @@ fn eventful_tls(seed: u64) -> Network {
     eventful(network, &nodes)
 }
 
-fn shared_trust(now: Timestamp) -> Trust {
+pub(crate) fn shared_trust(now: Timestamp) -> Trust {
     // RFC 8410 §7: an Ed25519 key is 32 bytes behind a fixed header.
     let mut der = b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20".to_vec();
     der.extend([42; 32]);

@@ -25,6 +25,7 @@ mod recipes;
 mod report;
 mod requirements;
 #[cfg(feature = "daemon")]
+mod signed;
 mod simulations;
 mod sockets;
 mod support;
