@@ -105,8 +105,9 @@ impl Membership {
 impl Membership {
     /// Does what is due.
     pub(super) fn advance_keys(&mut self, now: Timestamp) {
-        self.keyring.handle_timeout(now);
-        self.admission.set_key_ids(self.keyring.key_ids());
+        if self.keyring.handle_timeout(now) {
+            self.admission.set_key_ids(self.keyring.key_ids());
+        }
         if self.next_rotation().is_none_or(|at| at > now) {
             return;
         }

@@ -174,15 +174,17 @@ impl Keyring {
         self.install(now, ring) || is_news
     }
 
-    /// Does what is due: lets the highest key take over, retires what it superseded.
-    pub fn handle_timeout(&mut self, now: Timestamp) {
+    /// Does what is due: lets the highest key take over, retires what it superseded. Returns whether any was retired.
+    pub fn handle_timeout(&mut self, now: Timestamp) -> bool {
         if self.ripe().is_some_and(|at| at <= now) {
             self.activate(now);
         }
-        if self.retire_at.is_some_and(|at| at <= now) {
+        let is_due = self.retire_at.is_some_and(|at| at <= now);
+        if is_due {
             self.floor = self.active_key().epoch;
             self.retire();
         }
+        is_due
     }
 
     /// Lets the highest key take over, as all others are known to hold it.

@@ -1,24 +1,16 @@
 //! Commands to a node of the virtual network that its own driver would give it.
 
+use std::net::SocketAddr;
+
 use super::network::Network;
 use super::node::NodeId;
-use crate::membership::Membership;
+use crate::membership::{DatagramError, Membership};
 use crate::time::Timestamp;
 use crate::trust::Trust;
 
 impl Network {
     /// Hands a running node a command, or an input from beyond the network, and does what comes of it. `None` if the node does
     /// not run.
-    ///
-    /// ```
-    /// # use phalanx::simulation::{Network, NetworkOptions};
-    /// # let mut network = Network::new(NetworkOptions::default(), 1);
-    /// # let node = network.add_plain_nodes(1)[0];
-    /// # network.start(node);
-    /// let from = "192.0.2.1:9".parse().unwrap();
-    /// let outcome = network.command(node, |membership, now| membership.handle_datagram(now, from, b"noise"));
-    /// assert!(outcome.unwrap().is_err());
-    /// ```
     pub fn command<T>(
         &mut self,
         node: NodeId,
@@ -31,6 +23,30 @@ impl Network {
         self.settle(node);
         self.is_told_from_beyond = false;
         Some(outcome)
+    }
+
+    /// Hands a running node a datagram at once, as if it had come from `from`, whoever that is. `None` if the node does not run.
+    ///
+    /// ```
+    /// # use phalanx::simulation::{Network, NetworkOptions};
+    /// # let mut network = Network::new(NetworkOptions::default(), 1);
+    /// # let node = network.add_plain_nodes(1)[0];
+    /// # network.start(node);
+    /// let outsider = "192.0.2.1:9".parse().unwrap();
+    /// assert!(network.inject(node, outsider, b"noise").unwrap().is_err());
+    /// ```
+    pub fn inject(
+        &mut self,
+        node: NodeId,
+        from: SocketAddr,
+        payload: &[u8],
+    ) -> Option<Result<(), DatagramError>> {
+        self.teller = self.addrs.holder(from);
+        let take =
+            |membership: &mut Membership, now| membership.handle_datagram(now, from, payload);
+        let taken = self.command(node, take);
+        self.teller = None;
+        taken
     }
 
     /// Gives a running node with TLS other certificates and another truststore, as a driver does whose files have changed.

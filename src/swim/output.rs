@@ -62,7 +62,7 @@ pub enum Event {
     Died {
         /// Its last record.
         record: MemberRecord,
-        /// Whose verdict it is; the member itself, where a later life replaced it.
+        /// Whose verdict it is; the member itself, where a later life replaced it or its certificate is not believed any more.
         by: MemberId,
     },
     /// It is a member now.

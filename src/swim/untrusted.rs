@@ -102,7 +102,7 @@ impl Swim {
         // Its tombstone stays: should it be believed again, it must refute, as everybody who comes back.
         self.table.set_state(now, index, MemberState::Dead);
         self.queue.remove(index);
-        let by = self.local.id().clone();
+        let by = record.id.clone();
         self.report(Event::Died {
             record: record.clone(),
             by,

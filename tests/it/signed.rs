@@ -5,7 +5,7 @@ use std::time::Duration;
 use phalanx::member::{IntroductionTag, MemberState};
 use phalanx::membership::Params;
 use phalanx::simulation::{
-    Change, Effect, Network, NetworkOptions, NodeId, Rate, Rule, plain_options,
+    Change, Effect, Loss, Network, NetworkOptions, NodeId, Rule, plain_options,
 };
 use phalanx::wire::datagram;
 use phalanx::wire::update::{SIGNATURE_LEN, encode_record};
@@ -32,7 +32,11 @@ fn formed(count: u32, seed: u64) -> (Network, Vec<NodeId>) {
     let (mut network, nodes) = nodes(count, seed);
     network.start_all();
     let formed = network.run_until(secs(60), STEP, Network::views_are_complete);
-    assert!(formed.unwrap().is_some(), "seed {seed}: {}", network.transcript());
+    assert!(
+        formed.unwrap().is_some(),
+        "seed {seed}: {}",
+        network.transcript()
+    );
     (network, nodes)
 }
 
@@ -44,8 +48,12 @@ fn mass_join(count: u32) -> Duration {
         network.run_for(secs(1) / count).unwrap();
     }
     let known = network.run_until(secs(60), STEP, Network::views_are_complete);
-    let known = known.unwrap().expect("everybody knows everybody within a minute");
-    let records = nodes.iter().map(|node| network.membership(*node).unwrap().stats().records);
+    let known = known
+        .unwrap()
+        .expect("everybody knows everybody within a minute");
+    let records = nodes
+        .iter()
+        .map(|node| network.membership(*node).unwrap().stats().records);
     let (verified, fetched) = records.fold((0, 0), |(verified, fetched), records| {
         (verified + records.verified, fetched + records.fetched)
     });
@@ -55,7 +63,9 @@ fn mass_join(count: u32) -> Duration {
         millis(&[known]),
     );
     figure(
-        &format!("TLS, {count} nodes: records verified and introductions fetched, of {pairs} pairs"),
+        &format!(
+            "TLS, {count} nodes: records verified and introductions fetched, of {pairs} pairs"
+        ),
         format!("{verified}, {fetched}"),
     );
     known
@@ -83,22 +93,31 @@ fn with_tls_a_partition_of_ten_minutes_heals_within_15_s_and_nobody_doubts_its_o
     network.lift(cut);
     let whole = network.run_until(secs(120), STEP, Network::views_are_complete);
     let whole = whole.unwrap().expect("whole within two minutes");
-    figure("TLS, halves of 60, cut for 10 min, whole after", millis(&[whole]));
+    figure(
+        "TLS, halves of 60, cut for 10 min, whole after",
+        millis(&[whole]),
+    );
     assert!(whole <= secs(15));
     network.run_for(secs(30)).unwrap();
     let is_left = |node: NodeId| node.index() < 30;
     let own = |change: &&Change| is_left(change.observer) == is_left(change.subject);
     let mut doubts = network.transcript().changes_since(before).filter(own);
-    assert_eq!(doubts.find(|change| change.to.state != MemberState::Alive), None);
+    assert_eq!(
+        doubts.find(|change| change.to.state != MemberState::Alive),
+        None
+    );
 }
 
 #[test]
 fn with_tls_and_20_percent_loss_nobody_stays_dead_longer_than_a_refutation_takes() {
     let (mut network, _) = formed(60, 1);
-    let loss = network.impose(Rule::everywhere(None, Effect::Lose(Rate::percent(20))));
+    let loss = network.impose(Rule::everywhere(None, Effect::Lose(Loss::percent(20))));
     network.run_for(secs(300)).unwrap();
     let longest = longest_death(&network);
-    figure("TLS, 20 % loss for 300 s, 60 nodes: longest death", millis(&[longest]));
+    figure(
+        "TLS, 20 % loss for 300 s, 60 nodes: longest death",
+        millis(&[longest]),
+    );
     assert!(longest <= secs(5));
     network.lift(loss);
     let complete = network.run_until(secs(15), STEP, Network::views_are_complete);
@@ -109,7 +128,12 @@ fn with_tls_and_20_percent_loss_nobody_stays_dead_longer_than_a_refutation_takes
 #[test]
 fn a_signed_record_takes_so_many_bytes_and_so_many_fit_a_datagram() {
     let (network, nodes) = formed(1, 1);
-    let mut record = network.membership(nodes[0]).unwrap().local().record().clone();
+    let mut record = network
+        .membership(nodes[0])
+        .unwrap()
+        .local()
+        .record()
+        .clone();
     record.id = plain_options(1_234).local.id;
     record.introduction = None;
     let plain = encode_record(&record, &[]).len();
@@ -119,8 +143,18 @@ fn a_signed_record_takes_so_many_bytes_and_so_many_fit_a_datagram() {
     // A message without fields takes one byte.
     let fit = |len: usize, tagged| (len_max - datagram::overhead("1234", "5678", tagged) - 1) / len;
     let updates = [fit(plain, false), fit(signed, true)];
-    figure("bytes of a record, plain and signed", format!("{plain}, {signed}"));
-    figure("records in a datagram, plain and signed", format!("{updates:?}"));
-    assert_eq!(signed - plain, SIGNATURE_LEN + 16, "a signature and the name of an introduction");
+    figure(
+        "bytes of a record, plain and signed",
+        format!("{plain}, {signed}"),
+    );
+    figure(
+        "records in a datagram, plain and signed",
+        format!("{updates:?}"),
+    );
+    assert_eq!(
+        signed - plain,
+        SIGNATURE_LEN + 16,
+        "a signature and the name of an introduction"
+    );
     assert!(updates[1] >= 8, "{updates:?}");
 }

@@ -64,8 +64,10 @@ impl Story {
             let from = self.at(self.liar).local().record().addr;
             let seal = |liar: &mut Membership, _| liar.seal_datagram(&to, &body);
             let payload = self.network.command(self.liar, seal).unwrap();
-            let take = |node: &mut Membership, now| node.handle_datagram(now, from, &payload);
-            self.network.command(victim, take).unwrap().unwrap();
+            self.network
+                .deliver(victim, from, &payload)
+                .unwrap()
+                .unwrap();
         }
     }
 
@@ -308,8 +310,7 @@ fn nothing_an_outsider_sends_changes_anything() {
         .collect();
     let take = |story: &mut Story, payload: &[u8]| {
         let from = ([127, 0, 0, 1], 9).into();
-        let take = |node: &mut Membership, now| node.handle_datagram(now, from, payload);
-        story.network.command(victim, take).unwrap()
+        story.network.inject(victim, from, payload).unwrap()
     };
     for payload in &captured {
         take(&mut story, payload).unwrap();
