@@ -25,7 +25,6 @@ mod recipes;
 mod report;
 mod requirements;
 #[cfg(feature = "daemon")]
-mod signed;
 mod simulations;
 mod sockets;
 mod support;
