@@ -38,6 +38,11 @@ impl Chance {
         }
     }
 
+    /// A random byte.
+    pub(super) fn byte(&mut self) -> u8 {
+        self.0.random()
+    }
+
     /// 32 random bits.
     pub(super) fn bits(&mut self) -> u32 {
         self.0.random()

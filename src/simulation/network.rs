@@ -7,6 +7,7 @@ use super::addresses::Addresses;
 use super::application::{Check, Letters};
 use super::chance::{Chance, Dice};
 use super::clock::NodeClocks;
+use super::hostility::Eavesdropper;
 use super::invariants::{Issued, Violation};
 use super::link::{Flow, Link};
 use super::node::{Credentials, Node, NodeId};
@@ -49,6 +50,7 @@ pub struct Network {
     pub(super) connections: Connections,
     pub(super) signing: Chance,
     pub(super) exporters: Chance,
+    pub(super) eavesdropper: Option<Eavesdropper>,
     pub(super) transcript: Transcript,
     pub(super) violation: Option<Violation>,
     /// Whom the node whose turn it is has sent datagrams to.
@@ -87,6 +89,7 @@ impl Network {
             connections: Connections::default(),
             signing: Chance::new(seed, "signing"),
             exporters: Chance::new(seed, "exporters"),
+            eavesdropper: None,
             transcript: Transcript::new(seed, options.start, options.detail),
             violation: None,
             recipients: Vec::new(),

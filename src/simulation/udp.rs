@@ -20,6 +20,9 @@ impl Network {
         let Some(recipient) = self.addrs.holder(to) else {
             return;
         };
+        if let Some(eavesdropper) = &mut self.eavesdropper {
+            eavesdropper.hear(self.nodes[from.index()].addr(), &payload);
+        }
         let kind = Kind::of_datagram(&payload);
         let len = payload.len();
         self.nodes[from.index()].traffic.count_sent(kind, len);

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::certificate::NewCertificates;
 use super::fault::{
-    ClockFault, Cut, Fault, ProtocolName, Readdress, Restart, RollingRestart, Slow, StartLate, Way,
+    ClockFault, Cut, Fault, Inject, ProtocolName, Readdress, Restart, RollingRestart, Slow,
+    StartLate, Way,
 };
 use super::link::LinkChange;
 use super::plan::{Act, start_each};
@@ -42,6 +43,9 @@ impl Director<'_> {
             Fault::Cut(Cut { a, b, protocol }) => {
                 let path = Path::Between(self.set(a), self.set(b));
                 self.impose(path, *protocol, vec![Effect::Cut])
+            }
+            Fault::Inject(Inject { to, kind, count }) => {
+                self.now(to, |nodes| Act::Inject(nodes, (*kind).into(), count.0))
             }
             Fault::Isolate(nodes) => {
                 let nodes = self.select(nodes);
@@ -113,7 +117,10 @@ impl Director<'_> {
             .unwrap_or_default();
         let is_over = matches!(
             acts.last(),
-            None | Some((_, Act::Certify(..) | Act::Readdress(..) | Act::Start(_)))
+            None | Some((
+                _,
+                Act::Certify(..) | Act::Inject(..) | Act::Readdress(..) | Act::Start(_)
+            ))
         );
         match lasts {
             _ if is_over => (Some(last), Vec::new()),

@@ -8,7 +8,7 @@ use super::link::LinkChange;
 use super::scalar::{Factor, Ppm};
 use super::who::Who;
 use super::yaml::{mapping, tagged, words};
-use crate::simulation::{Clocks, Protocol};
+use crate::simulation::{Clocks, Forgery, Protocol};
 
 tagged! {
     /// What happens. Where it can be undone, `for` says when.
@@ -25,6 +25,8 @@ tagged! {
         Crash(Who) = "crash",
         /// Nothing passes between any of `a` and any of `b`, either way.
         Cut(Cut) = "cut",
+        /// Somebody who is no member, but hears what members send, sends datagrams.
+        Inject(Inject) = "inject",
         /// Each of these nodes is cut off from every other node.
         Isolate(Who) = "isolate",
         /// Packets are held, and delivered once it is undone.
@@ -137,6 +139,43 @@ impl From<ClocksName> for Clocks {
 }
 
 mapping! {
+    /// Datagrams of somebody who is no member. With `every` they keep coming.
+    pub struct Inject {
+        /// To whom.
+        to: Who,
+        /// What.
+        kind: ForgeryName,
+        /// How many each gets.
+        count: Factor = (Factor(1)),
+    }
+}
+
+words! {
+    /// A datagram that no member has sent, or not so.
+    pub enum ForgeryName {
+        /// Bytes at random.
+        Random = "random",
+        /// One that a member sent before, once more.
+        Replayed = "replayed",
+        /// One that a member sent before, with one byte changed.
+        Spoiled = "spoiled",
+        /// One that a member sent before, cut short.
+        Truncated = "truncated",
+    }
+}
+
+impl From<ForgeryName> for Forgery {
+    fn from(name: ForgeryName) -> Self {
+        match name {
+            ForgeryName::Random => Self::Random,
+            ForgeryName::Replayed => Self::Replayed,
+            ForgeryName::Spoiled => Self::Spoiled,
+            ForgeryName::Truncated => Self::Truncated,
+        }
+    }
+}
+
+mapping! {
     /// A node at another's address.
     pub struct Readdress {
         /// Which: one node.
@@ -197,6 +236,7 @@ impl Fault {
             self,
             Self::Certificate(_)
                 | Self::Chaos(_)
+                | Self::Inject(_)
                 | Self::Readdress(_)
                 | Self::Restart(_)
                 | Self::RollingRestart(_)
@@ -216,6 +256,7 @@ impl Fault {
             | Self::Vanish(nodes)
             | Self::Certificate(NewCertificates { nodes, .. })
             | Self::Clock(ClockFault { nodes, .. })
+            | Self::Inject(Inject { to: nodes, .. })
             | Self::Restart(Restart { nodes, .. })
             | Self::RollingRestart(RollingRestart { nodes, .. })
             | Self::Slow(Slow { nodes, .. })
@@ -243,6 +284,7 @@ impl Fault {
             | Self::Vanish(nodes)
             | Self::Certificate(NewCertificates { nodes, .. })
             | Self::Clock(ClockFault { nodes, .. })
+            | Self::Inject(Inject { to: nodes, .. })
             | Self::Restart(Restart { nodes, .. })
             | Self::RollingRestart(RollingRestart { nodes, .. })
             | Self::Slow(Slow { nodes, .. })

@@ -47,8 +47,8 @@ pub use expect::{
     Always, Claim, Eventually, Expectations, Finally, Promise, Refused, Seen, Sight, Traffic, Views,
 };
 pub use fault::{
-    ClockFault, ClocksName, Cut, Fault, ProtocolName, Readdress, Restart, RollingRestart, Slow,
-    StartLate, Way,
+    ClockFault, ClocksName, Cut, Fault, ForgeryName, Inject, ProtocolName, Readdress, Restart,
+    RollingRestart, Slow, StartLate, Way,
 };
 pub use link::{Bursts, Distribution, LatencySpec, LinkChange, LinkSpec, LossSpec, Shape};
 pub use plan::{Act, Plan, Span, Step};

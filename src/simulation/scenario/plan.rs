@@ -11,7 +11,7 @@ use super::spec::{Nodes, Scenario, Start};
 use super::timeline::{Edge, Entry, Moment};
 use super::who::Cast;
 use crate::simulation::chance::Chance;
-use crate::simulation::{ClockChange, Clocks, NodeId, Rule};
+use crate::simulation::{ClockChange, Clocks, Forgery, NodeId, Rule};
 
 /// What is done, and when.
 #[derive(Clone, Debug)]
@@ -48,6 +48,8 @@ pub enum Act {
     Crash(Vec<NodeId>),
     /// Put a rule into force, to be lifted under this number.
     Impose(usize, Rule),
+    /// Have somebody send each so many datagrams.
+    Inject(Vec<NodeId>, Forgery, u32),
     /// Have processes say goodbye and stop.
     Leave(Vec<NodeId>),
     /// Take the rule of this number out of force.
@@ -78,6 +80,7 @@ impl Act {
             Self::Clock(..) => "clock",
             Self::Crash(_) => "crash",
             Self::Impose(..) | Self::Lift(_) => "network rules",
+            Self::Inject(..) => "inject",
             Self::Leave(_) => "leave",
             Self::Pause(_) | Self::Resume(_) => "pause",
             Self::Readdress(..) => "readdress",

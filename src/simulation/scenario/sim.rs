@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::certificate::Authorities;
-use super::plan::Act;
+use super::plan::{Act, Step};
 use super::runner::{Observation, Runner};
 use super::settings::{self, group_of};
 use super::who::Who;
@@ -51,6 +51,10 @@ impl SimRunner {
         let mut authorities = Authorities::new(case.seed, network.options.start);
         add_nodes(&mut network, &mut authorities, case);
         set_links(&mut network, case);
+        let is_injection = |step: &Step| matches!(step.act, Act::Inject(..));
+        if case.plan.steps.iter().any(is_injection) {
+            network.eavesdrop();
+        }
         Self {
             network,
             authorities,
@@ -173,6 +177,9 @@ impl Runner for SimRunner {
             Act::Impose(handle, rule) => {
                 self.rules.insert(*handle, network.impose(rule.clone()));
             }
+            Act::Inject(nodes, forgery, count) => each(nodes, |node| {
+                (0..*count).for_each(|_| network.inject(node, *forgery));
+            }),
             Act::Leave(nodes) => each(nodes, |node| network.leave(node)),
             Act::Lift(handle) => {
                 if let Some(rule) = self.rules.remove(handle) {
