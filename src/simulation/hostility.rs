@@ -83,7 +83,7 @@ impl Network {
 
     /// Somebody sends a node a datagram. What is replayed or changed was overheard, and pretends to come from its first
     /// sender; without [`Network::eavesdrop`] there is nothing to send.
-    pub fn inject(&mut self, to: NodeId, forgery: Forgery) {
+    pub fn send_forged(&mut self, to: NodeId, forgery: Forgery) {
         let forged = self
             .eavesdropper
             .as_mut()

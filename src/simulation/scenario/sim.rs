@@ -178,7 +178,7 @@ impl Runner for SimRunner {
                 self.rules.insert(*handle, network.impose(rule.clone()));
             }
             Act::Inject(nodes, forgery, count) => each(nodes, |node| {
-                (0..*count).for_each(|_| network.inject(node, *forgery));
+                (0..*count).for_each(|_| network.send_forged(node, *forgery));
             }),
             Act::Leave(nodes) => each(nodes, |node| network.leave(node)),
             Act::Lift(handle) => {
