@@ -96,7 +96,8 @@ pub mod cli;
 
 pub use membership::Event;
 pub use node::{
-    DEFAULT_CLUSTER, DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_KEY_ROTATION, DEFAULT_PORT, EVENTS_MAX,
-    Ended, EventStream, InvalidSetting, JoinError, Node, NodeBuilder, NodeConfig, NodeEvent,
-    NodeSecurity, NodeStats, Setting, StartError,
+    DEFAULT_CLUSTER, DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_KEY_ROTATION, DEFAULT_PORT,
+    DEFAULT_RELOAD_INTERVAL, EVENTS_MAX, Ended, EventStream, InvalidSetting, JoinError, Node,
+    NodeBuilder, NodeConfig, NodeEvent, NodeSecurity, NodeStats, ReloadError, Setting, StartError,
+    TrustReload,
 };

@@ -17,12 +17,12 @@ use super::Exit;
 use super::log::{self, LogFormat};
 use super::output::report_error;
 use super::refused;
-use super::signals::Signals;
+use super::signals::{Asked, Signals};
 use super::start_failure::StartFailure;
 use crate::admin::Admin;
 use crate::config::{self, Loaded};
 use crate::member::Role;
-use crate::node::{Ended, Node, NodeConfig};
+use crate::node::{Ended, Node, NodeConfig, ReloadError};
 
 /// How long a farewell may take to be acknowledged.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -119,14 +119,33 @@ async fn serve(node: Node, leaves_with_stdin: bool) -> Exit {
             return Exit::CannotStart;
         }
     };
-    tokio::select! {
-        ended = node.stopped() => return conclude(ended),
-        signal = signals.next() => tracing::info!(signal, "leaving; a second signal stops at once"),
-        () = stdin_ended(leaves_with_stdin) => tracing::info!("leaving, as standard input has ended"),
+    let mut stdin_ended = std::pin::pin!(stdin_ended(leaves_with_stdin));
+    loop {
+        tokio::select! {
+            ended = node.stopped() => return conclude(ended),
+            asked = signals.next() => match asked {
+                Asked::End(signal) => {
+                    tracing::info!(signal, "leaving; a second signal stops at once");
+                    break;
+                }
+                Asked::Reload => reload(&node).await,
+            },
+            () = &mut stdin_ended => {
+                tracing::info!("leaving, as standard input has ended");
+                break;
+            }
+        }
     }
     tokio::select! {
         ended = node.leave(PATIENCE) => conclude(ended),
-        _ = signals.next() => Exit::Interrupted,
+        _ = signals.end() => Exit::Interrupted,
+    }
+}
+
+/// Loads certificate files anew; the node says what came of it.
+async fn reload(node: &Node) {
+    if let Err(ReloadError::NoFiles) = node.reload_trust().await {
+        tracing::info!("SIGHUP: this node has no certificate files to load");
     }
 }
 

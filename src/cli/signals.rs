@@ -1,9 +1,11 @@
-//! [`Signals`]: SIGINT and SIGTERM, which ask a process to end.
+//! [`Signals`]: SIGINT and SIGTERM, which ask a process to end, and SIGHUP, which asks it to look at its files again.
 
 use std::io;
 
-/// The signals that ask this process to end. From its making on, none of them ends the process by itself.
+/// The signals this process listens to. From its making on, none of them ends the process by itself.
 pub(super) struct Signals {
+    #[cfg(unix)]
+    hangup: tokio::signal::unix::Signal,
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
     #[cfg(unix)]
@@ -15,16 +17,18 @@ impl Signals {
     pub(super) fn new() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
         })
     }
 
-    /// The next one, by name. Cancel safe.
-    pub(super) async fn next(&mut self) -> &'static str {
+    /// The next one. Cancel safe.
+    pub(super) async fn next(&mut self) -> Asked {
         tokio::select! {
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.hangup.recv() => Asked::Reload,
+            _ = self.interrupt.recv() => Asked::End("SIGINT"),
+            _ = self.terminate.recv() => Asked::End("SIGTERM"),
         }
     }
 }
@@ -35,11 +39,31 @@ impl Signals {
         Ok(Self {})
     }
 
-    /// The next one, by name. Cancel safe.
-    pub(super) async fn next(&mut self) -> &'static str {
+    /// The next one. Cancel safe.
+    pub(super) async fn next(&mut self) -> Asked {
         match tokio::signal::ctrl_c().await {
-            Ok(()) => "Ctrl-C",
+            Ok(()) => Asked::End("Ctrl-C"),
             Err(_) => std::future::pending().await,
         }
     }
+}
+
+impl Signals {
+    /// The next one that asks to end, by name. Cancel safe.
+    pub(super) async fn end(&mut self) -> &'static str {
+        loop {
+            if let Asked::End(signal) = self.next().await {
+                return signal;
+            }
+        }
+    }
+}
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// To end; the signal by name.
+    End(&'static str),
+    /// To load certificate files anew: SIGHUP.
+    Reload,
 }

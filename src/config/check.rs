@@ -176,6 +176,7 @@ impl<'a> Check<'a> {
         };
         Some(Security {
             tls,
+            reload_interval: self.security_key("reloadInterval").duration(),
             handshake_timeout: self.security_key("handshakeTimeout").duration(),
             key_rotation: self.security_key("keyRotationInterval").duration(),
             dial_back: self.dial_back(),

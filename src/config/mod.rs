@@ -97,6 +97,8 @@ pub struct Network {
 pub struct Security {
     /// TLS 1.3 on every TCP connection; none: plaintext on every one.
     pub tls: Option<Tls>,
+    /// How often certificate files are looked at, 100 ms to 1 d.
+    pub reload_interval: Duration,
     /// How long a new connection may take until both ends have proven themselves, 500 ms to 5 min.
     pub handshake_timeout: Duration,
     /// How long a gossip key is used before a new one is made, 5 min to 365 days.

@@ -28,18 +28,19 @@ use super::clock::Clock;
 use super::error::Ended;
 use super::handle::Shared;
 use super::log::{Chain, Log};
+use super::reload::{self, ReloadError, TrustReload};
 use super::work::{self, Dialling, Outcome};
 use crate::admission::{LinkChange, LinkId, Opened};
 use crate::membership::{ContactPoint, Event, KeyStatus, Membership, Output, RotateError};
-use crate::time::Timestamp;
-use crate::transport::LINGER;
+use crate::time::{Timestamp, Utc};
 use crate::transport::door::Secured;
 use crate::transport::link::{self, LinkEvent, LinkHandle};
 use crate::transport::tcp::{Listener, Place};
 use crate::transport::udp::{DATAGRAM_LEN_MAX, Udp};
-use crate::trust::Trust;
+use crate::transport::{LINGER, Security};
+use crate::trust::{Trust, TrustOptions};
 use crate::wire::frame::Frame;
-use crate::wire::hello::Side;
+use crate::wire::hello::{Introduction, Side};
 use crate::wire::refusal::Code;
 
 /// How many datagrams are read at a late wake: more than a socket's buffer holds by default.
@@ -58,6 +59,8 @@ const OUTCOMES_MAX: usize = 256;
 pub(super) enum Command {
     /// Stop without a word.
     Abort,
+    /// Load the certificate files anew, and say what came of it.
+    ReloadTrust(reload::Answer),
     /// Say goodbye, then stop: after this long, if nobody acknowledges it.
     Leave(Duration),
     /// Make a new gossip key, and say what came of it.
@@ -86,6 +89,9 @@ pub(super) struct Setup {
     pub(super) udp: Option<Udp>,
     pub(super) dialling: Dialling,
     pub(super) commands: mpsc::Receiver<Command>,
+    /// Where the certificates come from, if from files, and how often those are looked at.
+    pub(super) files: Option<TrustOptions>,
+    pub(super) reload_interval: Duration,
     /// How much too late a wake may be without reading the sockets first.
     pub(super) slack: Duration,
 }
@@ -94,7 +100,11 @@ pub(super) struct Setup {
 pub(super) struct Driver {
     shared: Arc<Shared>,
     clock: Clock,
+    /// What verifies and signs.
     trust: Option<Trust>,
+    /// The same, with a certificate that TLS will show once our introduction names it.
+    renewing: Option<Trust>,
+    files: Option<TrustOptions>,
     udp: Option<Udp>,
     dialling: Dialling,
     commands: mpsc::Receiver<Command>,
@@ -143,19 +153,30 @@ impl Driver {
             dialling,
             commands,
             slack,
+            files,
+            reload_interval,
         } = setup;
         let (report, outcomes) = mpsc::channel(OUTCOMES_MAX);
         let (link_report, link_events) = mpsc::channel(LINK_EVENTS_MAX);
         let mut tasks = JoinSet::new();
         let accepting = tasks.spawn(work::accept(
             listener,
-            dialling.security.clone(),
+            dialling.security.subscribe(),
             dialling.deadline,
             report.clone(),
         ));
+        if let Some(files) = &files {
+            tasks.spawn(reload::watch(
+                files.clone(),
+                reload_interval,
+                report.clone(),
+            ));
+        }
         Self {
             shared,
             clock,
+            files,
+            renewing: None,
             trust,
             udp,
             dialling,
@@ -229,6 +250,7 @@ impl Driver {
                     let _ = answer.send(core.rotate_keys(now));
                 });
             }
+            Input::Command(Some(Command::ReloadTrust(answer))) => self.reload(answer),
             Input::Command(None) => {
                 self.has_handles = false;
                 self.leave(FAREWELL);
@@ -323,15 +345,86 @@ impl Driver {
                 self.names.insert(contact.clone(), addrs.clone());
                 self.feed(|core, now| core.handle_resolved(now, &contact, &addrs));
             }
-            Outcome::Signed(introduction) => {
-                self.feed(|core, now| core.handle_signed(now, introduction));
-            }
+            Outcome::TrustRead(read, answer) => self.take_trust(read, answer),
+            Outcome::Signed(introduction) => self.take_introduction(introduction),
             Outcome::Verified(id, result) => {
                 let result = result.map_err(|rejected| {
                     self.log.introduction_refused(self.clock.now(), &rejected);
                     rejected.code
                 });
                 self.feed(|core, now| core.handle_verified(now, id, result));
+            }
+        }
+    }
+
+    /// Takes our introduction; where it names a new certificate, TLS shows that from now on.
+    fn take_introduction(&mut self, introduction: Introduction) {
+        let named = introduction.chain.first().map(Vec::as_slice);
+        let is_named = |trust: &mut Trust| trust.chain().first().map(|leaf| &leaf[..]) == named;
+        let renewed = self.renewing.take_if(is_named);
+        self.feed(|core, now| core.handle_signed(now, introduction));
+        if let Some(trust) = renewed {
+            self.dialling.security.send_replace(Security::Tls(trust));
+        }
+    }
+
+    /// Puts certificates that were loaded anew in force, or keeps those that are, and says so.
+    fn take_trust(&mut self, read: reload::Read, answer: Option<reload::Answer>) {
+        let result = match read {
+            Ok((trust, warnings)) => {
+                for warning in warnings {
+                    tracing::warn!("{warning}");
+                }
+                Ok(self.put_in_force(trust))
+            }
+            Err(error) => {
+                let error = ReloadError::from(error);
+                tracing::error!(error = %Chain(&error), "keeping the certificates in force");
+                Err(error)
+            }
+        };
+        if let Some(answer) = answer {
+            // Whoever asked may have stopped waiting.
+            let _ = answer.send(result);
+        }
+    }
+
+    fn put_in_force(&mut self, trust: Trust) -> TrustReload {
+        let leaf = trust.leaf_sha256();
+        let held = self.trust.as_ref().map(Trust::leaf_sha256);
+        let reload = TrustReload {
+            is_renewed: held != Some(leaf),
+            subject: trust.subject(),
+            not_after: trust.not_after(),
+            anchors: trust.anchor_count(),
+        };
+        let TrustReload {
+            is_renewed,
+            subject,
+            anchors,
+            ..
+        } = &reload;
+        let until = Utc(reload.not_after);
+        tracing::info!(is_renewed, %subject, %until, anchors, "certificates are loaded anew");
+        self.trust = Some(trust.clone());
+        if reload.is_renewed {
+            self.renewing = Some(trust);
+            self.feed(|core, now| core.renew_certificate(now, *leaf.as_bytes()));
+        } else {
+            self.dialling.security.send_replace(Security::Tls(trust));
+        }
+        self.feed(Membership::reload_trust);
+        reload
+    }
+
+    fn reload(&mut self, answer: reload::Answer) {
+        match self.files.clone() {
+            Some(files) => {
+                let task = reload::on_request(files, answer, self.report.clone());
+                self.tasks.spawn(task);
+            }
+            None => {
+                let _ = answer.send(Err(ReloadError::NoFiles));
             }
         }
     }

@@ -44,6 +44,7 @@ impl From<&Config> for NodeConfig {
             membership: params(membership),
             security: tls
                 .map(|tls| NodeSecurity::Files(Box::new(trust_options(tls, contact_hosts())))),
+            reload_interval: security.reload_interval,
             handshake_timeout: security.handshake_timeout,
             key_rotation: Some(security.key_rotation),
             dial_back: security.dial_back.map(|chosen| match chosen {

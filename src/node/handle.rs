@@ -14,6 +14,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use super::driver::Command;
 use super::error::{Ended, JoinError, StartError};
 use super::options::{NodeBuilder, NodeConfig};
+use super::reload::{ReloadError, TrustReload};
 use super::start;
 use crate::member::MemberId;
 use crate::membership::{
@@ -154,6 +155,19 @@ impl Node {
             late_wakes: late_wakes.load(Ordering::Relaxed),
             overflows: overflows.load(Ordering::Relaxed),
         }
+    }
+
+    /// Loads the certificate files anew, at once instead of at the next look: key, certificate and anchors together, or
+    /// none of them. New connections use the new ones; members whose certificates no longer lead to trust are dropped, all
+    /// others notice nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ReloadError`]; what was in force stays so.
+    pub async fn reload_trust(&self) -> Result<TrustReload, ReloadError> {
+        let (answer, answered) = oneshot::channel();
+        let _ = self.commands.send(Command::ReloadTrust(answer)).await;
+        answered.await.unwrap_or(Err(ReloadError::NotRunning))
     }
 
     /// Says goodbye and stops: others see this node as left within about a gossip round. If their acknowledgements take

@@ -8,6 +8,7 @@
 //! | `options` | what a program decides about a node |
 //! | `error` | why a node does not start, does not join, or has ended |
 //! | `from_config` | the same, from the configuration |
+//! | `reload` | certificates that change while the node runs |
 //! | `start` | from a configuration to a running node |
 //! | `driver` | the loop: wait, feed one input, drain the outputs |
 //! | `work` | what takes time: accepting, dialling, resolving, signing, verifying |
@@ -25,12 +26,14 @@ mod handle;
 mod limiter;
 mod log;
 mod options;
+mod reload;
 mod start;
 mod work;
 
 pub use error::{Ended, InvalidSetting, JoinError, Setting, StartError};
 pub use handle::{EVENTS_MAX, EventStream, Node, NodeEvent, NodeStats};
 pub use options::{
-    DEFAULT_CLUSTER, DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_KEY_ROTATION, DEFAULT_PORT, NodeBuilder,
-    NodeConfig, NodeSecurity,
+    DEFAULT_CLUSTER, DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_KEY_ROTATION, DEFAULT_PORT,
+    DEFAULT_RELOAD_INTERVAL, NodeBuilder, NodeConfig, NodeSecurity,
 };
+pub use reload::{ReloadError, TrustReload};

@@ -25,6 +25,9 @@ pub const DEFAULT_KEY_ROTATION: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a handshake may take where nothing else is configured.
 pub const DEFAULT_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// How often certificate files are looked at where nothing else is configured.
+pub const DEFAULT_RELOAD_INTERVAL: Duration = Duration::from_secs(10);
+
 /// All that a program decides about a node.
 #[derive(Clone, Debug)]
 pub struct NodeConfig {
@@ -57,6 +60,8 @@ pub struct NodeConfig {
     pub membership: Params,
     /// TLS on all connections, or, with `None`, on none.
     pub security: Option<NodeSecurity>,
+    /// How often certificate files are looked at, to be loaded anew when they have changed; not zero.
+    pub reload_interval: Duration,
     /// How long connecting, a handshake or an unproven connection may take each; not zero.
     pub handshake_timeout: Duration,
     /// Whether and where a joiner is dialled back before it is let in. `None`: anywhere with TLS, and without it only at the
@@ -95,6 +100,7 @@ impl NodeConfig {
             sockets: SocketOptions::default(),
             membership: Params::lan(),
             security: None,
+            reload_interval: DEFAULT_RELOAD_INTERVAL,
             handshake_timeout: DEFAULT_HANDSHAKE_TIMEOUT,
             dial_back: None,
             key_rotation: Some(DEFAULT_KEY_ROTATION),

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::advertise;
 use super::clock::{self, Clock, wall_clock};
@@ -16,7 +16,7 @@ use crate::membership::Membership;
 use crate::seal::Seed;
 use crate::transport::udp::Udp;
 use crate::transport::{Security, tcp};
-use crate::trust::Trust;
+use crate::trust::{Trust, TrustOptions};
 
 pub(super) async fn start(config: NodeConfig) -> Result<Node, StartError> {
     config.check()?;
@@ -36,12 +36,15 @@ pub(super) async fn start(config: NodeConfig) -> Result<Node, StartError> {
     let dialling = Dialling {
         source: bind.ip(),
         options: config.sockets,
-        security: trust
-            .as_ref()
-            .map_or(Security::Plain, |trust| Security::Tls(trust.clone())),
+        security: watch::Sender::new(trust.clone().map_or(Security::Plain, Security::Tls)),
         deadline: config.handshake_timeout,
     };
     let slack = config.membership.probe_interval / 4;
+    let reload_interval = config.reload_interval;
+    let files = match &config.security {
+        Some(NodeSecurity::Files(files)) => Some(TrustOptions::clone(files)),
+        Some(NodeSecurity::Loaded(_)) | None => None,
+    };
     let contacts = config.contact_points.clone();
     let core = Membership::new(
         clock.now(),
@@ -62,6 +65,8 @@ pub(super) async fn start(config: NodeConfig) -> Result<Node, StartError> {
         dialling,
         commands,
         slack,
+        files,
+        reload_interval,
     });
     tokio::spawn(driver.run(move |core, now| core.join(now, &contacts)));
     Ok(Node::new(shared, sender))

@@ -3,12 +3,13 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinSet, spawn_blocking};
 
 use super::advertise;
 use super::clock::wall_clock;
 use super::log::Chain;
+use super::reload;
 use crate::admission::{LinkId, VerificationId};
 use crate::membership::ContactPoint;
 use crate::transport::door::{self, Secured, Target};
@@ -36,6 +37,8 @@ pub(super) enum Outcome {
     Refused { peer: SocketAddr, error: LinkError },
     /// A contact point's addresses; none if it has none.
     Resolved(ContactPoint, Vec<SocketAddr>),
+    /// Certificates were loaded anew, or could not be; whoever asked for it waits.
+    TrustRead(reload::Read, Option<reload::Answer>),
     /// Our introduction.
     Signed(Introduction),
     /// What trust says of an introduction.
@@ -45,7 +48,7 @@ pub(super) enum Outcome {
 /// Accepts connections for ever and brings each to the door, in tasks that end with this one.
 pub(super) async fn accept(
     listener: Listener,
-    security: Security,
+    security: watch::Receiver<Security>,
     deadline: Duration,
     report: mpsc::Sender<Outcome>,
 ) {
@@ -61,7 +64,7 @@ pub(super) async fn accept(
                     let _ = report.try_send(Outcome::Refused { peer, error });
                     continue;
                 };
-                let (security, report) = (security.clone(), report.clone());
+                let (security, report) = (security.borrow().clone(), report.clone());
                 answers.spawn(async move {
                     let answer = door::answer(accepted.stream, &security, deadline).await;
                     let outcome = match answer {
@@ -81,7 +84,8 @@ pub(super) async fn accept(
 pub(super) struct Dialling {
     pub(super) source: IpAddr,
     pub(super) options: SocketOptions,
-    pub(super) security: Security,
+    /// What is in force: each connection is secured with what it finds here.
+    pub(super) security: watch::Sender<Security>,
     pub(super) deadline: Duration,
 }
 
@@ -103,6 +107,7 @@ pub(super) async fn dial(
         hosts,
         source,
     };
+    let security = security.borrow().clone();
     let result = door::dial(target, &options, &security, deadline).await;
     let _ = report.send(Outcome::Dialled(link, result)).await;
 }

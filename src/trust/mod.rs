@@ -407,6 +407,24 @@ impl Trust {
 }
 
 impl TrustOptions {
+    /// SHA-256 over the contents of all files, to see whether any of them has changed; one that cannot be read counts as
+    /// having none.
+    #[must_use]
+    pub fn contents_sha256(&self) -> [u8; 32] {
+        let passphrase = match &self.passphrase {
+            Some(Passphrase::File(file)) => Some(file),
+            _ => None,
+        };
+        let store = self.key_store.as_ref().map(|store| &store.file);
+        let files = [&self.certificate_chain, &self.private_key];
+        let files = files.into_iter().chain(store).chain(passphrase);
+        let digests = files.chain(&self.trusted_certificates).map(|file| {
+            let read = Input::read(Material::CertificateChain, file);
+            read.map_or([0; 32], |input| certificate::sha256(input.bytes()))
+        });
+        certificate::sha256(&digests.collect::<Vec<_>>().concat())
+    }
+
     /// Certificate chain and private key, from wherever they come.
     fn credentials(&self) -> Result<(Input, Input), LoadError> {
         if let Some(KeyStore { file, password }) = &self.key_store {

@@ -21,6 +21,7 @@ mod processes;
 #[cfg(feature = "daemon")]
 mod readme;
 mod recipes;
+mod reload;
 #[cfg(feature = "daemon")]
 mod report;
 mod requirements;

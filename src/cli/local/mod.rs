@@ -196,7 +196,7 @@ impl Cluster {
             }
             tokio::select! {
                 () = sleep(CHECK_INTERVAL) => {}
-                signal = self.signals.next() => return Err(LocalError::Interrupted(signal)),
+                signal = self.signals.end() => return Err(LocalError::Interrupted(signal)),
             }
         }
     }
@@ -220,7 +220,7 @@ impl Cluster {
             }
             tokio::select! {
                 () = sleep(DRAW_INTERVAL) => {}
-                _ = self.signals.next() => break,
+                _ = self.signals.end() => break,
             }
         }
         print("leaving; a second signal kills the nodes");
@@ -239,7 +239,7 @@ impl Cluster {
                     Ok(left) => left?,
                     Err(_) => return Err(child.not_left(format!("has not left within {LEAVE_PATIENCE:?}"))),
                 },
-                signal = self.signals.next() => return Err(LocalError::Interrupted(signal)),
+                signal = self.signals.end() => return Err(LocalError::Interrupted(signal)),
             }
         }
         Ok(asked.elapsed())

@@ -51,6 +51,7 @@ const SECURITY: &[Row] = &[
     row("privateKeyPath", Kind::Path, "", "PEM file with the private key of the first certificate."),
     row("trustedCertificatesPath", Kind::Path, "", "PEM file with further certificates to trust."),
     row("systemRoots", Kind::Choice(&["auto", "true", "false"]), "auto", "Trust the system's roots; auto: only where the chain file is a lone leaf that is not self-signed."),
+    row("reloadInterval", RELOAD, "10s", "How often certificate files are looked at, to be loaded anew when they have changed."),
     row("handshakeTimeout", HANDSHAKE, "15s", "How long a new connection may take until both ends have proven themselves."),
     row("dialBack", Kind::Choice(&["any", "sameHost", "off"]), "any", "Which addresses a joining node may ask to be dialled back at. Without TLS, sameHost unless set."),
     row("keyRotationInterval", ROTATION, "24h", "With TLS: how long a gossip key is used before the member with the lowest id makes a new one."),
@@ -155,6 +156,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 const SHORT: Kind = Kind::Duration { min: Duration::from_millis(1), max: Duration::from_secs(3_600) };
 const LONG: Kind = Kind::Duration { min: Duration::from_millis(1), max: DAY };
 const FLOOR: Kind = Kind::Duration { min: Duration::ZERO, max: DAY };
+const RELOAD: Kind = Kind::Duration { min: Duration::from_millis(100), max: DAY };
 const HANDSHAKE: Kind = Kind::Duration { min: Duration::from_millis(500), max: Duration::from_secs(300) };
 
 const ROTATION: Kind = Kind::Duration { min: Duration::from_secs(300), max: Duration::from_secs(365 * 86_400) };
