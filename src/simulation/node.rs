@@ -22,6 +22,11 @@ use crate::trust::Trust;
 pub struct NodeId(pub(super) u32);
 
 impl NodeId {
+    /// The first `count` places.
+    pub fn first(count: u32) -> impl Iterator<Item = Self> {
+        (0..count).map(Self)
+    }
+
     /// The place as an index.
     #[must_use]
     pub const fn index(self) -> usize {

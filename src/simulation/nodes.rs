@@ -124,7 +124,9 @@ impl Path {
         }
     }
 
-    pub(super) fn has(&self, from: NodeId, to: NodeId) -> bool {
+    /// Whether it leads from one node to another.
+    #[must_use]
+    pub fn has(&self, from: NodeId, to: NodeId) -> bool {
         match self {
             Self::Across(groups) => from != to && !groups.share(from, to),
             Self::All => true,

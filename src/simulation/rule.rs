@@ -100,6 +100,12 @@ impl Rule {
         self.path.nodes().iter().collect()
     }
 
+    /// Whether it lets nothing at all through from one node to another while it lasts.
+    #[must_use]
+    pub fn parts(&self, from: NodeId, to: NodeId) -> bool {
+        self.stalls(from, to, Protocol::Tcp) && self.stalls(from, to, Protocol::Udp)
+    }
+
     /// Whether it lets nothing of this kind through at all while it lasts.
     pub(super) fn stalls(&self, from: NodeId, to: NodeId, protocol: Protocol) -> bool {
         let lets_nothing_through = match self.effect {

@@ -17,6 +17,8 @@ mod floors;
 #[cfg(feature = "daemon")]
 mod handshake;
 #[cfg(feature = "daemon")]
+mod netns;
+#[cfg(feature = "daemon")]
 mod processes;
 #[cfg(feature = "daemon")]
 mod readme;

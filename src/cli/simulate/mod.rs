@@ -4,10 +4,12 @@
 //! |---|---|
 //! | `files` | which scenarios: every `.yaml` under a directory, in the order of their names |
 //! | `sweep` | scenario by seed on several threads; results in order whatever the number of threads |
+//! | `netns` | `--runner netns`: real processes in network namespaces |
 //! | `pages` | `--report`: a page for each run |
 //! | `report` | a line for people, a line of JSON for programs |
 
 mod files;
+mod netns;
 mod pages;
 mod report;
 mod sweep;
@@ -17,7 +19,7 @@ use std::str::FromStr;
 
 use super::Exit;
 use super::output::{Format, print, print_json};
-use crate::simulation::scenario;
+use crate::simulation::scenario::{self, RunnerName};
 use files::Selection;
 use pages::Pages;
 use report::Reporter;
@@ -53,12 +55,23 @@ pub(super) struct Args {
     /// Print the JSON Schema of scenario files.
     #[arg(long, exclusive = true)]
     schema: bool,
+    /// What runs them: the simulator, or real processes in network namespaces of this machine (Linux, as root), in real time.
+    #[arg(long, value_name = "sim|netns", default_value = "sim", value_parser = runner)]
+    runner: RunnerName,
     /// Write a page for each run into this directory: NAME-SEED.html.
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
     /// How to print.
     #[arg(long, default_value = "human")]
     format: Format,
+}
+
+fn runner(name: &str) -> Result<RunnerName, &'static str> {
+    match name {
+        "netns" => Ok(RunnerName::Netns),
+        "sim" => Ok(RunnerName::Sim),
+        _ => Err("it is sim or netns"),
+    }
 }
 
 /// A range of seeds, both ends included.
@@ -115,7 +128,16 @@ pub(super) fn run(args: &Args) -> Exit {
         }
     };
     let sweep = Sweep::new(selection, args, pages);
-    let shrink_dir = (!args.no_shrink).then(|| args.shrink.clone());
+    let in_simulator = args.runner == RunnerName::Sim;
+    if !in_simulator && args.report.is_some() {
+        eprintln!("error: --report shows runs of the simulator; of real processes there are logs");
+        return Exit::Usage;
+    }
+    if !in_simulator && let Err(problem) = netns::check(sweep.cases().iter()) {
+        eprintln!("error: {problem}");
+        return Exit::Usage;
+    }
+    let shrink_dir = (in_simulator && !args.no_shrink).then(|| args.shrink.clone());
     let mut reporter = Reporter::new(&sweep, args.format, shrink_dir);
     sweep.run(|result| reporter.take(result));
     reporter.finish()

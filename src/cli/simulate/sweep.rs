@@ -11,8 +11,9 @@ use std::thread;
 
 use super::Args;
 use super::files::Selection;
+use super::netns::NetnsRunner;
 use super::pages::Pages;
-use crate::simulation::scenario::{Case, Cost, Loaded, Outcome, SimRunner, run};
+use crate::simulation::scenario::{Case, Cost, Loaded, Outcome, RunnerName, SimRunner, run};
 
 /// Scenario by seed, in the order in which they are reported.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ pub(super) struct Sweep {
     jobs: usize,
     pages: Option<Pages>,
     curtailed: usize,
+    runner: RunnerName,
 }
 
 /// One scenario and one seed.
@@ -50,6 +52,7 @@ impl Sweep {
     pub(super) fn new(selection: Selection, args: &Args, pages: Option<Pages>) -> Self {
         let scenarios = selection.scenarios;
         let mut units = Vec::new();
+        let in_simulator = args.runner == RunnerName::Sim;
         for (scenario, loaded) in scenarios.iter().enumerate() {
             let is_quick = loaded.scenario.cost == Cost::Quick;
             let last = if args.large || is_quick {
@@ -61,7 +64,7 @@ impl Sweep {
                 scenario,
                 seed,
                 is_last: seed == last,
-                twice: args.twice || (is_quick && seed == args.seeds.first),
+                twice: in_simulator && (args.twice || (is_quick && seed == args.seeds.first)),
             }));
         }
         let is_large = |loaded: &&Arc<Loaded>| loaded.scenario.cost == Cost::Large;
@@ -70,13 +73,18 @@ impl Sweep {
             false => scenarios.iter().filter(is_large).count(),
         };
         let processors = || thread::available_parallelism().map_or(1, NonZero::get);
-        let jobs = args.jobs.map_or_else(processors, usize::from);
+        // Real processes share this machine: one run at a time.
+        let jobs = match args.runner {
+            RunnerName::Netns => 1,
+            RunnerName::Sim => args.jobs.map_or_else(processors, usize::from),
+        };
         Self {
             scenarios,
             units,
             jobs,
             pages,
             curtailed,
+            runner: args.runner,
         }
     }
 
@@ -128,7 +136,7 @@ impl Sweep {
                 let page = pages.write(&case, &runner, &outcome);
                 (outcome, Some(page))
             }
-            None => (run_in_simulator(&case), None),
+            None => (self.run_once(&case), None),
         };
         let again = || run_in_simulator(&case).trace_hash;
         let other_hash = unit.twice.then(again);
@@ -137,6 +145,21 @@ impl Sweep {
             other_hash: other_hash.filter(|hash| *hash != outcome.trace_hash),
             outcome,
             page,
+        }
+    }
+}
+
+impl Sweep {
+    /// All cases, in the order in which they are reported.
+    pub(super) fn cases(&self) -> Vec<Case> {
+        let case = |unit: &Unit| self.scenarios[unit.scenario].case(unit.seed);
+        self.units.iter().map(case).collect()
+    }
+
+    fn run_once(&self, case: &Case) -> Outcome {
+        match self.runner {
+            RunnerName::Netns => NetnsRunner::run(case),
+            RunnerName::Sim => run_in_simulator(case),
         }
     }
 }

@@ -26,6 +26,16 @@ mapping! {
     }
 }
 
+impl CertificateSpec {
+    /// Whether it says anything of the certificate at all.
+    #[must_use]
+    pub fn differs(&self) -> bool {
+        let usual = Self::default();
+        let same = self.authority == usual.authority && self.from == usual.from;
+        !same || self.valid != usual.valid || !self.trusts.is_empty()
+    }
+}
+
 impl Default for CertificateSpec {
     fn default() -> Self {
         Self {

@@ -67,7 +67,8 @@ mapping! {
 
 impl LinkSpec {
     /// As the virtual network takes it.
-    pub(super) fn link(&self) -> Link {
+    #[must_use]
+    pub fn link(&self) -> Link {
         let or = |rate: Option<Rate>, other| rate.unwrap_or(other);
         Link {
             latency: self

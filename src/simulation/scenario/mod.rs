@@ -54,6 +54,7 @@ pub use link::{Bursts, Distribution, LatencySpec, LinkChange, LinkSpec, LossSpec
 pub use plan::{Act, Plan, Span, Step};
 pub use runner::{Observation, Runner, Unable, check_ability, run};
 pub use scalar::{BitRate, Bytes, Factor, Overrides, Ppm};
+pub use settings::NodeSetup;
 pub use shrink::{Shrunk, shrink};
 pub use sim::SimRunner;
 pub use spec::{Cost, Group, Network, NodeRole, Nodes, RunnerName, Scenario, Start, Version};

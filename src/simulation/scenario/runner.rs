@@ -14,9 +14,6 @@ use crate::wire::refusal::Code;
 
 /// What carries out a plan. Times are since the start of the run.
 pub trait Runner {
-    /// Why it cannot do this: what it lacks, in words that fit behind "it has": `no clock of its own`.
-    fn lacks(&self, act: &Act) -> Option<&'static str>;
-
     /// Does this now.
     fn act(&mut self, act: &Act);
 
@@ -78,17 +75,21 @@ pub struct Unable {
     pub lacks: &'static str,
 }
 
-/// Whether a runner can do everything that a case asks for.
+/// Whether a runner can do everything that a case asks for, where `lacks` says why it cannot do this or that: what it does
+/// not have, in words that fit behind "it has".
 ///
 /// # Errors
 ///
 /// [`Unable`] for the first step that it cannot do.
-pub fn check_ability(case: &Case, runner: &dyn Runner) -> Result<(), Unable> {
+pub fn check_ability(
+    case: &Case,
+    lacks: impl Fn(&Act) -> Option<&'static str>,
+) -> Result<(), Unable> {
     let unable = case
         .plan
         .steps
         .iter()
-        .find_map(|step| Some((step, runner.lacks(&step.act)?)));
+        .find_map(|step| Some((step, lacks(&step.act)?)));
     unable.map_or(Ok(()), |(step, lacks)| {
         let entry = step.entry.map(|entry| &case.scenario.timeline[entry]);
         Err(Unable {

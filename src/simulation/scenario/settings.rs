@@ -2,14 +2,18 @@
 
 use std::path::Path;
 
+use serde_json::{Map, Value as Json};
+
+use super::Case;
 use super::error::Problem;
-use super::scalar::Overrides;
+use super::scalar::{Overrides, plain};
 use super::spec::{Group, NodeRole, Nodes};
 use super::who::Cast;
 use crate::config::raw::{Content, Node};
 use crate::config::{self, Config, ConfigError, Position};
 use crate::member::Role;
 use crate::simulation::NodeId;
+use crate::simulation::chance::Chance;
 
 /// The settings that follow from a node's place in the scenario, whatever its role.
 const TAKEN: [&str; 12] = [
@@ -80,6 +84,74 @@ pub(super) fn of_each(nodes: &Nodes, cast: &Cast, file: &Path) -> Vec<Config> {
         configs.extend((0..count).map(|_| config.clone()));
     }
     configs
+}
+
+/// The contact points of each node.
+pub(super) fn contacts_of_each(case: &Case) -> Vec<Vec<NodeId>> {
+    let nodes = &case.scenario.nodes;
+    let mut chance = Chance::new(case.seed, "contact points");
+    let mut contacts_of = |node| {
+        let own = group_of(nodes, node).and_then(|group| group.contacts.as_ref());
+        match own.or(nodes.contacts.as_ref()) {
+            Some(set) => case.cast.select(set, &mut chance),
+            None => vec![NodeId(0)],
+        }
+    };
+    case.cast.all().into_iter().map(&mut contacts_of).collect()
+}
+
+/// What a runner needs to start a node as an operator would.
+#[derive(Clone, Debug)]
+pub struct NodeSetup {
+    /// What kind of node it is.
+    pub role: Role,
+    /// Whether it runs TLS.
+    pub tls: bool,
+    /// Its contact points.
+    pub contacts: Vec<NodeId>,
+    /// What the scenario sets, as a configuration file has it.
+    pub settings: Json,
+}
+
+impl Case {
+    /// How each node is set up, in the order of their numbers.
+    #[must_use]
+    pub fn setups(&self) -> Vec<NodeSetup> {
+        let nodes = &self.scenario.nodes;
+        let setup = |(node, contacts)| {
+            let group = group_of(nodes, node);
+            let mut settings = Json::Object(Map::new());
+            let own = group.and_then(|group| group.config.as_ref());
+            for overrides in [nodes.config.as_ref(), own].into_iter().flatten() {
+                merge(&mut settings, plain(&overrides.0));
+            }
+            NodeSetup {
+                role: group.map_or(Role::Broker, |group| group.role.into()),
+                tls: group.and_then(|group| group.tls).unwrap_or(nodes.tls),
+                contacts,
+                settings,
+            }
+        };
+        let contacts = contacts_of_each(self);
+        self.cast
+            .all()
+            .into_iter()
+            .zip(contacts)
+            .map(setup)
+            .collect()
+    }
+}
+
+/// Lays one tree of settings over another.
+fn merge(below: &mut Json, above: Json) {
+    match (below, above) {
+        (Json::Object(below), Json::Object(above)) => {
+            for (name, value) in above {
+                merge(below.entry(name).or_insert(Json::Null), value);
+            }
+        }
+        (below, above) => *below = above,
+    }
 }
 
 /// The group that a node is in.

@@ -15,9 +15,7 @@ use crate::member::{MemberId, MemberState, Role};
 use crate::membership::Options;
 use crate::node::NodeConfig;
 use crate::simulation::chance::Chance;
-use crate::simulation::{
-    Count, Detail, Entry, Network, NetworkOptions, NodeId, Protocol, RuleId, Violation,
-};
+use crate::simulation::{Count, Detail, Entry, Network, NetworkOptions, NodeId, RuleId, Violation};
 use crate::time::Timestamp;
 use crate::trust::Trust;
 
@@ -90,21 +88,14 @@ impl SimRunner {
 
 fn add_nodes(network: &mut Network, authorities: &mut Authorities, case: &Case) {
     let nodes = &case.scenario.nodes;
-    let mut chance = Chance::new(case.seed, "contact points");
     let configs = settings::of_each(nodes, &case.cast, Path::new(&case.file));
-    for (node, config) in case.cast.all().into_iter().zip(&configs) {
-        let group = group_of(nodes, node);
-        let contacts = group
-            .and_then(|group| group.contacts.as_ref())
-            .or(nodes.contacts.as_ref());
-        let contacts = match contacts {
-            Some(set) => case.cast.select(set, &mut chance),
-            None => vec![NodeId(0)],
-        };
+    let contacts = settings::contacts_of_each(case);
+    for ((node, config), contacts) in case.cast.all().into_iter().zip(&configs).zip(contacts) {
         let contacts = contacts
             .into_iter()
             .map(|contact| address(contact).into())
             .collect();
+        let group = group_of(nodes, node);
         let certificate = group.and_then(|group| group.certificate.as_ref());
         let certificate = certificate.unwrap_or(&nodes.certificate);
         let tls = config.security.tls.is_some();
@@ -157,10 +148,6 @@ fn set_links(network: &mut Network, case: &Case) {
 }
 
 impl Runner for SimRunner {
-    fn lacks(&self, _: &Act) -> Option<&'static str> {
-        None
-    }
-
     fn act(&mut self, act: &Act) {
         let network = &mut self.network;
         match act {
@@ -212,10 +199,7 @@ impl Runner for SimRunner {
 
     fn is_cut(&self, from: NodeId, to: NodeId) -> bool {
         let mut rules = self.network.rules.values();
-        rules.any(|imposed| {
-            let stalls = |protocol| imposed.rule.stalls(from, to, protocol);
-            stalls(Protocol::Tcp) && stalls(Protocol::Udp)
-        })
+        rules.any(|imposed| imposed.rule.parts(from, to))
     }
 
     fn state(&self, observer: NodeId, subject: NodeId) -> Option<MemberState> {
