@@ -65,12 +65,12 @@ fn a_fault_that_real_processes_cannot_have_is_an_error_with_its_place() {
     for (name, rest, expected) in [
         (
             "held",
-            "nodes: {count: 2}\ntimeline:\n  - {at: 1s, jam: n1, for: 1s}\n",
+            "nodes: {count: 2}\ntimeline:\n  - {at: 1s, jam: {from: n1}, for: 1s}\nexpect: {}\n",
             "held.yaml:8:5: network rules: this runner cannot do it, since it has nowhere to hold packets",
         ),
         (
             "far-apart",
-            "nodes: {count: 2}\nnetwork: {default: {latency: 40ms}}\n",
+            "nodes: {count: 2}\nnetwork: {default: {latency: 40ms}}\nexpect: {}\n",
             "network: this runner cannot do it, since it has the links of this machine alone",
         ),
     ] {

@@ -70,6 +70,7 @@ fn lacks(act: &Act) -> Option<&'static str> {
         Act::Certify(..) => Some(ONE_AUTHORITY),
         Act::Clock(..) => Some("no clocks of its own"),
         Act::Impose(_, rule) => lab::lacks(rule),
+        Act::Inject(..) => Some("nobody to forge datagrams"),
         Act::Readdress(..) => Some("one address for each node"),
         Act::Slow(..) => Some("no processors of its own"),
         Act::Crash(_)
