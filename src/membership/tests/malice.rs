@@ -174,7 +174,6 @@ fn a_liar_cannot_raise_the_incarnation_of_whom_it_lies_to() {
 }
 
 #[test]
-#[ignore = "the lie names its recipient as the accuser, which the network's checks take for a verdict of its own"]
 fn a_liar_cannot_hold_another_dead_for_longer_than_a_refutation() {
     let mut story = Story::new();
     for _ in 0..100 {

@@ -59,10 +59,11 @@ impl Network {
             live += usize::from(version.state.is_live());
             let told = subject.and_then(|subject| process.view.get(subject));
             let told = told.map(|held| held.version);
-            // Of the dead, no newer record is told.
+            // Of the dead, no newer record is told, nor a farewell that comes too late.
             let is_told = told.is_some_and(|told| match version.state {
                 MemberState::Dead => told.state == MemberState::Dead,
-                _ => told == version,
+                MemberState::Left => told.state == MemberState::Dead || told == version,
+                MemberState::Alive | MemberState::Suspect => told == version,
             });
             if !is_told {
                 let told = told.map_or_else(|| "nothing".to_owned(), |told| told.to_string());
