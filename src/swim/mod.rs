@@ -123,6 +123,8 @@ pub struct Swim {
     numbers: u64,
     probe_at: Timestamp,
     gossip_at: Timestamp,
+    /// Whether there was news when the last input ended.
+    had_news: bool,
     /// The highest generation that [`Action::NeedsGeneration`] has named in this life.
     generation_asked: Option<Generation>,
     rng: Pcg64,
@@ -160,6 +162,10 @@ impl Swim {
         let signer = Signer::default();
         let local = Member::local(now, local, &signer);
         let first_sync = params.sync_interval.mul_f64(rng.random_range(0.0..1.0));
+        let first_beat = match params.gossip_at_once {
+            true => Duration::ZERO,
+            false => params.gossip_interval.mul_f64(rng.random_range(0.0..1.0)),
+        };
         Self {
             exchanges: Exchanges::new(now, now + first_sync, local.term()),
             awareness: Awareness::new(params.awareness_max),
@@ -179,7 +185,8 @@ impl Swim {
             blocking: Blocking::default(),
             numbers: 0,
             probe_at: now,
-            gossip_at: now,
+            gossip_at: now + first_beat,
+            had_news: false,
             generation_asked: None,
             rng,
             actions: VecDeque::new(),
@@ -215,7 +222,7 @@ impl Swim {
         self.advance_relays(now);
         self.advance_probes(now);
         // Before the next probe, so that a suspect is the first to hear of it.
-        if self.has_news() && self.gossip_at <= now && self.blocking.lets(Timer::Gossip) {
+        if self.gossip_is_due(now) && self.blocking.lets(Timer::Gossip) {
             self.gossip(now);
         }
         if self.farewell.is_none() {
@@ -354,6 +361,11 @@ impl Swim {
         charges || !self.queue.is_empty() && !self.order.is_empty()
     }
 
+    fn gossip_is_due(&self, now: Timestamp) -> bool {
+        let beats = self.params.gossip_at_once || self.had_news;
+        beats && self.has_news() && self.gossip_at <= now
+    }
+
     /// Ends every input: forgets tombstones whose time has come, and notes how the view stands.
     fn finish(&mut self, now: Timestamp) {
         let ttl = match self.saboteur.does(Sabotage::TombstonesKept) {
@@ -371,6 +383,20 @@ impl Swim {
             // Nobody to tell; and by the time there is somebody, verdicts are stale and must not pass for fresh ones.
             self.queue.clear();
         }
+        if !self.had_news && !self.params.gossip_at_once {
+            self.gossip_at = next_beat(self.gossip_at, self.params.gossip_interval, now);
+        }
+        self.had_news = self.has_news();
         self.exchanges.note_view(now, self.view_hash());
     }
+}
+
+/// The first beat after `now`, of those that `beat` is one of.
+fn next_beat(beat: Timestamp, interval: Duration, now: Timestamp) -> Timestamp {
+    if beat > now {
+        return beat;
+    }
+    let missed = now.saturating_since(beat).as_micros() / interval.as_micros().max(1);
+    let beats = u32::try_from(missed).unwrap_or(u32::MAX).saturating_add(1);
+    beat + interval.saturating_mul(beats)
 }

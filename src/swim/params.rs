@@ -27,6 +27,9 @@ pub struct Params {
     pub datagram_len_max: usize,
     /// The longest a suspicion lasts: what an isolated accuser waits before the verdict.
     pub failure_timeout: Duration,
+    /// Send news at once where none was waiting, so that it crosses the cluster in a few network delays. Off, as in the
+    /// published protocols, it waits for the next beat of `gossip_interval` at every hop.
+    pub gossip_at_once: bool,
     /// How many random members a gossip tick writes to.
     pub gossip_fanout: NonZeroUsize,
     /// Time between gossip ticks while there is news.
@@ -35,6 +38,9 @@ pub struct Params {
     pub notify_suspect: bool,
     /// Time between probes, before local health stretches it by `score + 1`.
     pub probe_interval: Duration,
+    /// How many time-outs an interval lasts at least, so that a relay's probe fits into what is left of it. Less than 3 makes
+    /// relays answer late: for experiments that ask for it.
+    pub probe_interval_timeouts: u32,
     /// When relays and the fallback are asked, before local health stretches it by `score + 1`. Not when the probe has
     /// failed: answers count until the interval ends, so round trips above this work.
     pub probe_timeout: Duration,
@@ -97,10 +103,12 @@ impl Params {
             buddy: true,
             datagram_len_max: 1_400,
             failure_timeout: Duration::from_secs(10),
+            gossip_at_once: true,
             gossip_fanout: NonZeroUsize::new(2).expect("2 is not 0"),
             gossip_interval: Duration::from_millis(250),
             notify_suspect: false,
             probe_interval: Duration::from_secs(1),
+            probe_interval_timeouts: 3,
             probe_timeout: Duration::from_millis(100),
             suspicion_confirmations: 3,
             suspicion_floor: Duration::from_secs(3),
@@ -162,12 +170,14 @@ impl Params {
         Ok(())
     }
 
-    /// The probe interval in force, before local health: `probe_interval`, or 3 · `probe_timeout` where that is longer,
-    /// so that a relay's probe fits into what is left of the interval.
+    /// The probe interval in force, before local health: `probe_interval`, or `probe_interval_timeouts` · `probe_timeout`
+    /// where that is longer.
     #[must_use]
     pub fn effective_probe_interval(&self) -> Duration {
-        self.probe_interval
-            .max(self.probe_timeout.saturating_mul(3))
+        self.probe_interval.max(
+            self.probe_timeout
+                .saturating_mul(self.probe_interval_timeouts),
+        )
     }
 }
 

@@ -35,8 +35,9 @@ pub(super) struct Probe {
     fallback: Fallback,
     ask_at: Timestamp,
     verdict_at: Timestamp,
-    /// From asking to the verdict, and from there to giving up.
-    indirect: Duration,
+    /// From asking to the verdict, however late relays are asked; `None`: no longer than was planned.
+    indirect: Option<Duration>,
+    /// From the verdict to giving up on the fallback.
     interval: Duration,
 }
 
@@ -99,7 +100,7 @@ impl Probe {
             fallback: Fallback::NotAsked,
             ask_at: now + timeout,
             verdict_at: now + interval,
-            indirect: interval.saturating_sub(timeout),
+            indirect: Some(interval.saturating_sub(timeout)),
             interval,
         }
     }
@@ -192,7 +193,8 @@ impl Probes {
             let probe = &mut self.in_flight[at];
             probe.fallback = Fallback::Open;
             probe.relays = relays;
-            probe.verdict_at = probe.verdict_at.max(now + probe.indirect);
+            let verdict_at = probe.indirect.map(|indirect| now + indirect);
+            probe.verdict_at = verdict_at.unwrap_or_default().max(probe.verdict_at);
         }
     }
 
@@ -203,11 +205,12 @@ impl Probes {
         }
     }
 
-    /// Nothing is held up any more. Those that were get no more time than they had.
+    /// Nothing is held up any more. Those that were get no more time than they had, nor does their fallback.
     pub(super) fn go_on(&mut self) {
         for probe in self.in_flight.iter_mut().filter(|probe| probe.stuck) {
             probe.stuck = false;
-            probe.indirect = Duration::ZERO;
+            probe.indirect = None;
+            probe.interval = Duration::ZERO;
         }
     }
 

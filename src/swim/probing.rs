@@ -9,7 +9,7 @@ use rand::RngExt;
 
 use super::probe::{Probe, Step, Verdict};
 use super::table::MemberIndex;
-use super::{Action, Event, FallbackOutcome, Swim};
+use super::{Action, Event, FallbackOutcome, Swim, Timer};
 use crate::member::MemberState;
 use crate::sabotage::Sabotage;
 use crate::time::Timestamp;
@@ -147,6 +147,8 @@ impl Swim {
         self.probes.asked(now, number, relays);
         if self.blocking.is_on() {
             self.probes.stick(number);
+            // Whoever is stuck asking would have started the next probe.
+            self.blocking.lets(Timer::ProbeInterval);
         }
         if self.saboteur.does(Sabotage::FallbackSkipped) {
             return;

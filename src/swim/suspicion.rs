@@ -154,6 +154,9 @@ impl Suspicions {
 
     /// Moves all deadlines: while we slept, nobody could refute.
     pub(super) fn postpone(&mut self, by: Duration) {
+        if by.is_zero() {
+            return;
+        }
         for suspicion in self.running.values_mut() {
             suspicion.start += by;
         }
