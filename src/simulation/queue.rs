@@ -1,14 +1,30 @@
 //! [`Queue`]: what is going to happen, in order of time; what falls on the same microsecond, in the order it was queued.
+//!
+//! A timer wheel: what happens within the next second lies unsorted in buckets of 256 µs, and a bucket is sorted when its
+//! turn comes; what is further off waits in a heap. Nearly everything is near, so that the cost does not grow with the length
+//! of the queue.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
 use crate::time::Timestamp;
 
+/// How many buckets there are.
+const BUCKETS: u64 = 4_096;
+/// The binary logarithm of a bucket's length in microseconds.
+const BUCKET_BITS: u32 = 8;
+
 /// What is going to happen.
 #[derive(Debug)]
 pub(super) struct Queue<T> {
-    heap: BinaryHeap<Reverse<Entry<T>>>,
+    /// The bucket whose turn it is, counted from the beginning of time.
+    turn: u64,
+    /// What is left of it, and what was queued for it or for before it since; the earliest last.
+    current: Vec<Entry<T>>,
+    /// The buckets after it.
+    near: Vec<Vec<Entry<T>>>,
+    near_len: usize,
+    far: BinaryHeap<Reverse<Entry<T>>>,
     next_sequence: u64,
 }
 
@@ -21,9 +37,13 @@ struct Entry<T> {
 }
 
 impl<T> Queue<T> {
-    pub(super) const fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            heap: BinaryHeap::new(),
+            turn: 0,
+            current: Vec::new(),
+            near: (0..BUCKETS).map(|_| Vec::new()).collect(),
+            near_len: 0,
+            far: BinaryHeap::new(),
             next_sequence: 0,
         }
     }
@@ -31,16 +51,58 @@ impl<T> Queue<T> {
     pub(super) fn push(&mut self, at: Timestamp, what: T) {
         let sequence = self.next_sequence;
         self.next_sequence += 1;
-        self.heap.push(Reverse(Entry { at, sequence, what }));
+        let entry = Entry { at, sequence, what };
+        let bucket = bucket(at);
+        if bucket <= self.turn {
+            let place = self.current.partition_point(|other| *other > entry);
+            self.current.insert(place, entry);
+        } else if bucket < self.turn + BUCKETS {
+            self.near[place(bucket)].push(entry);
+            self.near_len += 1;
+        } else {
+            self.far.push(Reverse(entry));
+        }
     }
 
     /// The next thing to happen, unless it is later than `limit`.
     pub(super) fn pop(&mut self, limit: Timestamp) -> Option<(Timestamp, T)> {
-        if self.heap.peek()?.0.at > limit {
+        if self.current.is_empty() {
+            self.take_turn();
+        }
+        if self.current.last()?.at > limit {
             return None;
         }
-        self.heap.pop().map(|Reverse(entry)| (entry.at, entry.what))
+        self.current.pop().map(|entry| (entry.at, entry.what))
     }
+
+    /// Goes on to the next bucket that holds anything.
+    fn take_turn(&mut self) {
+        let far = self.far.peek().map(|Reverse(entry)| bucket(entry.at));
+        let near = (self.turn + 1..self.turn + BUCKETS)
+            .find(|bucket| self.near_len > 0 && !self.near[place(*bucket)].is_empty());
+        let Some(turn) = [far, near].into_iter().flatten().min() else {
+            return;
+        };
+        self.turn = turn;
+        std::mem::swap(&mut self.current, &mut self.near[place(turn)]);
+        self.near_len -= self.current.len();
+        while let Some(Reverse(entry)) = self.far.peek()
+            && bucket(entry.at) == turn
+        {
+            self.current
+                .extend(self.far.pop().map(|Reverse(entry)| entry));
+        }
+        self.current.sort_unstable_by(|one, other| other.cmp(one));
+    }
+}
+
+const fn bucket(at: Timestamp) -> u64 {
+    at.as_micros() >> BUCKET_BITS
+}
+
+/// Where a bucket lies among those near.
+fn place(bucket: u64) -> usize {
+    usize::try_from(bucket % BUCKETS).expect("BUCKETS is small")
 }
 
 impl<T> Ord for Entry<T> {
@@ -65,6 +127,11 @@ impl<T> Eq for Entry<T> {}
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use rand::{RngExt, SeedableRng};
+    use rand_pcg::Pcg64;
+
     use super::*;
 
     #[test]
@@ -82,5 +149,28 @@ mod tests {
             queue.pop(Timestamp::MAX),
             Some((Timestamp::from_secs(3), 'e'))
         );
+    }
+
+    #[test]
+    fn near_and_far_come_in_one_order_whatever_is_queued_meanwhile() {
+        let mut rng = Pcg64::seed_from_u64(1);
+        let (mut queue, mut expected) = (Queue::new(), BTreeSet::new());
+        let mut now = Timestamp::from_secs(1_800_000_000).as_micros();
+        for number in 0..20_000u64 {
+            let span = [1, 300, 100_000, 3_000_000, 60_000_000][rng.random_range(0..5)];
+            let at = Timestamp::from_micros(now + rng.random_range(0..span));
+            queue.push(at, number);
+            expected.insert((at, number));
+            now += rng.random_range(0..200);
+            while let Some(popped) = queue.pop(Timestamp::from_micros(now)) {
+                assert_eq!(Some(popped), expected.pop_first());
+            }
+            let is_later = |first: &(Timestamp, u64)| first.0.as_micros() > now;
+            assert!(expected.first().is_none_or(is_later));
+        }
+        while let Some(popped) = queue.pop(Timestamp::MAX) {
+            assert_eq!(Some(popped), expected.pop_first());
+        }
+        assert!(expected.is_empty());
     }
 }

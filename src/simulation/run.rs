@@ -1,6 +1,7 @@
 //! The loop: take the next occurrence, hand it to its node, do what the node asks for, check what must hold.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::application::Letter;
@@ -43,7 +44,7 @@ pub(super) enum Input {
     Datagram {
         from: SocketAddr,
         kind: Kind,
-        payload: Box<[u8]>,
+        payload: Arc<[u8]>,
     },
     /// A connection is gone, or never came to be.
     LinkLost(EndId, Option<Code>),

@@ -1,6 +1,7 @@
 //! How the network carries datagrams.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use super::network::Network;
 use super::node::NodeId;
@@ -59,11 +60,12 @@ impl Network {
             flip(&mut payload, bit);
         }
         let kind = Kind::of_datagram(&payload);
+        let payload: Arc<[u8]> = payload.into();
         for at in outcome.arrivals.into_iter().flatten() {
             let input = Input::Datagram {
                 from,
                 kind,
-                payload: payload.clone().into_boxed_slice(),
+                payload: Arc::clone(&payload),
             };
             match outcome.held_by.and_then(|rule| self.rules.get_mut(&rule)) {
                 Some(rule) => rule.hold(at.saturating_since(self.now), to, input),
