@@ -18,6 +18,7 @@ mod floors;
 mod handshake;
 #[cfg(feature = "daemon")]
 mod netns;
+mod papers;
 #[cfg(feature = "daemon")]
 mod processes;
 #[cfg(feature = "daemon")]
