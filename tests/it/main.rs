@@ -29,6 +29,7 @@ mod reload;
 mod report;
 mod requirements;
 #[cfg(feature = "daemon")]
+mod signed;
 mod simulations;
 mod sockets;
 mod support;
