@@ -247,6 +247,7 @@ impl Membership {
     /// A peer was refused before there was a connection to speak of: while it was being secured.
     pub fn handle_refused(&mut self, now: Timestamp, peer: SocketAddr, code: Code) {
         self.note_refusal(now, (peer, None), code, true);
+        self.settle(now);
     }
 
     /// The introduction asked for by [`Output::SignIntroduction`].

@@ -8,10 +8,12 @@ use super::Invariant;
 const WAKES_MAX: u32 = 1_000;
 
 impl Network {
-    /// A wakeup that lies in the past would make every call a late one.
+    /// A wakeup that lies in the past would make every call a late one. A node that stood still has overslept: it is woken once it
+    /// has taken in what waited.
     pub(in super::super) fn no_wakeup_lies_in_the_past(&mut self, node: NodeId) {
         let now = self.time_at(node);
         let process = self.nodes[node.index()].process.as_ref();
+        let process = process.filter(|process| process.processor.has_time());
         if let Some(at) = process.and_then(|process| process.wakeup)
             && at < now
         {
