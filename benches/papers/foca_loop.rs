@@ -135,11 +135,11 @@ impl Cluster {
             .for_each(|node| *node = None);
     }
 
-    /// Whether every node that is left knows so many, itself included.
-    pub(crate) fn views_are_of(&self, members: u32) -> bool {
+    /// How many of the nodes that are left know so many, themselves included.
+    pub(crate) fn views_of(&self, members: u32) -> usize {
         let left = self.nodes.iter().flatten();
-        left.into_iter()
-            .all(|foca| foca.num_members() + 1 == members as usize)
+        left.filter(|foca| foca.num_members() + 1 == members as usize)
+            .count()
     }
 
     fn happen(&mut self, now: Duration, place: usize, happening: Happening) {

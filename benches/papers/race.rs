@@ -3,7 +3,7 @@
 //! Members join through one contact point within a second, a tenth of them crashes after 20 s, and the story ends after 60 s.
 //! Both sides have the settings of `Params::lan`, datagrams of at most 1,400 bytes and links of 0.2 to 1 ms. Ours runs in
 //! `phalanx::simulation` with connections and with all its checks, foca in a loop around a heap with neither. Rounds
-//! alternate; in the end either side must have found out all who crashed.
+//! alternate. Ours must know all before the crashes and in the end; how many of foca's do is printed.
 
 use std::time::{Duration, Instant};
 
@@ -61,10 +61,14 @@ fn ours(members: u32, crashes: u32) {
 fn theirs(members: u32, crashes: u32) {
     let mut cluster = Cluster::new(members);
     cluster.run_to(CRASH_AT);
-    assert!(cluster.views_are_of(members));
+    let joined = cluster.views_of(members);
     cluster.crash_last(crashes);
     cluster.run_to(LENGTH);
-    assert!(cluster.views_are_of(members - crashes));
+    let left = members - crashes;
+    println!(
+        "foca: {joined} of {members} nodes know all before the crashes, {} of {left} at the end",
+        cluster.views_of(left)
+    );
 }
 
 fn time(run: impl FnOnce()) -> Duration {
