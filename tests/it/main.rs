@@ -24,12 +24,14 @@ mod processes;
 #[cfg(feature = "daemon")]
 mod readme;
 mod recipes;
+#[cfg(feature = "daemon")]
 mod reload;
 #[cfg(feature = "daemon")]
 mod report;
 mod requirements;
 #[cfg(feature = "daemon")]
 mod signed;
+#[cfg(feature = "daemon")]
 mod simulations;
 mod sockets;
 mod support;
