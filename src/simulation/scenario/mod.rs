@@ -1,6 +1,6 @@
 //! Scenarios: who there is, what happens to them and what is expected, in one YAML file that a person can read.
 //!
-//! [`Scenario::load`] reads a file and lists everything that is wrong with it; a [`Case`] is a scenario and a seed made
+//! [`Loaded::load`] reads a file and lists everything that is wrong with it; a [`Case`] is a scenario and a seed made
 //! into a [`Plan`] of steps at fixed times; [`run`] has a [`Runner`] carry it out and looks whether what is expected comes
 //! true. The schema is in `docs/SIMULATION.md`, and as JSON Schema in [`schema`].
 //!
