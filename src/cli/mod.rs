@@ -1,6 +1,8 @@
 //! The command line: one file per command. Standard output has the answer alone, standard error everything else.
 
+mod certs;
 mod client;
+mod clock;
 mod config;
 mod exit;
 mod keys;
@@ -44,6 +46,8 @@ struct Cli {
 enum Command {
     /// Run a broker until it is told to stop.
     Broker(node::Args),
+    /// Certificates for nodes: make them, look at them, judge them.
+    Certs(certs::Args),
     /// Show or check the configuration without starting a node.
     Config(config::Args),
     /// Run a gateway until it is told to stop: a full member under its own section of the configuration.
@@ -62,6 +66,7 @@ impl Command {
     fn run(self) -> Exit {
         match self {
             Self::Broker(args) => node::run(Role::Broker, &args),
+            Self::Certs(args) => certs::run(&args),
             Self::Config(args) => config::run(args),
             Self::Gateway(args) => node::run(Role::Gateway, &args),
             Self::Keys(args) => keys::run(&args),

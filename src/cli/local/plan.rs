@@ -3,13 +3,12 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 use std::{env, fs, process};
 
 use tokio::net::TcpSocket;
 
+use crate::cli::clock::now;
 use crate::cli::output::one_line;
-use crate::time::Timestamp;
 use crate::trust::{DevCertificates, DevError, DevNode};
 
 /// The nodes to be, and the directory of their files.
@@ -204,17 +203,6 @@ fn make_directory(directory: &Path) -> Result<(), PlanError> {
             directory: directory.to_owned(),
             cause,
         })
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "certificates are dated, and no node runs yet whose clock could be asked"
-)]
-fn now() -> Timestamp {
-    Timestamp::ZERO
-        + SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
 }
 
 #[cfg(test)]

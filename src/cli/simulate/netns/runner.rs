@@ -8,6 +8,7 @@ use std::{env, fs, io, thread};
 
 use super::lab::{self, Lab, LabError};
 use super::log::{Log, Said};
+use crate::cli::clock::now;
 use crate::member::{MemberState, Role};
 use crate::simulation::scenario::{
     self, Act, Case, Failure, NodeSetup, Observation, Outcome, Runner,
@@ -441,15 +442,4 @@ fn make_directory(scenario: &str) -> Result<PathBuf, NetnsError> {
 #[expect(clippy::disallowed_methods, reason = "real processes run in real time")]
 fn instant() -> Instant {
     Instant::now()
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "certificates are dated by the real clock"
-)]
-fn now() -> Timestamp {
-    let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    Timestamp::from_micros(
-        u64::try_from(since_epoch.unwrap_or_default().as_micros()).unwrap_or(u64::MAX),
-    )
 }
