@@ -57,6 +57,8 @@ struct Pending {
     record: MemberRecord,
     encoded: Vec<u8>,
     stage: Stage,
+    /// Whether it only wants to be told what would come of it.
+    is_rehearsal: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +125,10 @@ impl Admission {
     ) -> Result<Option<Frame>, Code> {
         match frame {
             Frame::JoinRequest { join, record, .. } => {
-                self.take_request(now, link, join, record)?
+                self.take_request(now, link, join, (record, false))?
+            }
+            Frame::Rehearse { join, record, .. } => {
+                self.take_request(now, link, join, (record, true))?
             }
             Frame::JoinDone { join, ring } => self.commit(link, join, ring)?,
             // It has our view, and lacks some of those who vouch for it.
@@ -143,7 +148,7 @@ impl Admission {
         now: Timestamp,
         link: LinkId,
         join: JoinId,
-        encoded: Vec<u8>,
+        (encoded, is_rehearsal): (Vec<u8>, bool),
     ) -> Result<(), Code> {
         let connection = self.links[&link].connection.as_ref().expect("it is open");
         let proven = connection.proven().expect("only the proven may ask");
@@ -169,6 +174,7 @@ impl Admission {
             record: record.clone(),
             encoded,
             stage: Stage::Judged,
+            is_rehearsal,
         };
         self.acceptor.pending.insert(join, pending);
         self.actions
@@ -256,11 +262,11 @@ impl Admission {
         let is_same_host = self.is_same_host(addr.ip(), peer.addr.ip());
         let failed = |cause| (Code::DialBackFailed, cause, Some(addr));
         if self.local.saboteur.does(Sabotage::DialBackSkipped) {
-            return self.met(join);
+            return self.met(now, join);
         }
         let (code, cause, addr) = match self.local.options.dial_back {
             _ if addr == self.local.options.advertised => failed(Some(Code::OwnAddress)),
-            DialBack::Off => return self.met(join),
+            DialBack::Off => return self.met(now, join),
             // Not dialled at all, so there is no cause.
             DialBack::SameHost if !is_same_host => failed(None),
             DialBack::Any | DialBack::SameHost => {
@@ -335,7 +341,7 @@ impl Admission {
             return Err(Code::WrongMember);
         }
         self.ready(link);
-        self.met(join);
+        self.met(now, join);
         // It has served: the joiner reaches us, and we it.
         self.end(now, link, End::Bye(Code::Unreachable));
         Ok(())
@@ -356,9 +362,17 @@ impl Admission {
         self.dial_back(now);
     }
 
-    fn met(&mut self, join: JoinId) {
+    fn met(&mut self, now: Timestamp, join: JoinId) {
         self.set_stage(join, Stage::Met);
-        let Pending { peer, record, .. } = &self.acceptor.pending[&join];
+        let Pending {
+            peer,
+            record,
+            is_rehearsal,
+            ..
+        } = &self.acceptor.pending[&join];
+        if *is_rehearsal {
+            return self.finish_rehearsal(now, join);
+        }
         let (peer, record) = (peer.clone(), record.clone());
         self.actions
             .push_back(Action::Accept { join, peer, record });
@@ -393,6 +407,15 @@ impl Admission {
         Ok(())
     }
 
+    /// Tells who rehearsed a join that it would be let in.
+    fn finish_rehearsal(&mut self, now: Timestamp, join: JoinId) {
+        let Some(Pending { link, .. }) = self.forget(join) else {
+            return;
+        };
+        self.send_secret(link, rehearsed(now, join, None, None, None));
+        self.end(now, link.id(), End::Bye(Code::JoinFirst));
+    }
+
     /// Tells a joiner why it is not let in; it is proven, so it may know the cause.
     fn refuse_join(
         &mut self,
@@ -402,18 +425,22 @@ impl Admission {
         cause: Option<Code>,
         address: Option<SocketAddr>,
     ) {
-        let Some(Pending { link, .. }) = self.forget(join) else {
+        let Some(Pending {
+            link, is_rehearsal, ..
+        }) = self.forget(join)
+        else {
             return;
         };
-        self.send_secret(
-            link,
-            Frame::JoinRefused {
+        let answer = match is_rehearsal {
+            true => rehearsed(now, join, Some(code), cause, address),
+            false => Frame::JoinRefused {
                 join,
                 code,
                 cause,
                 address,
             },
-        );
+        };
+        self.send_secret(link, answer);
         let refusal = self.refusal(link.id(), code, cause, true);
         self.actions.push_back(Action::Refused(refusal));
         self.end(now, link.id(), End::Bye(code));
@@ -476,7 +503,12 @@ impl Admission {
     fn forget(&mut self, join: JoinId) -> Option<Pending> {
         self.deadlines.clear(Timer::Pending(join));
         self.acceptor.queue.retain(|queued| *queued != join);
-        self.acceptor.pending.remove(&join)
+        let pending = self.acceptor.pending.remove(&join)?;
+        if let (true, Some(hash)) = (pending.is_rehearsal, pending.peer.introduction) {
+            // Nothing is kept of a node that was only a guest.
+            self.introductions.forget(&hash.tag());
+        }
+        Some(pending)
     }
 
     fn stage(&self, join: JoinId) -> Option<Stage> {
@@ -486,6 +518,22 @@ impl Admission {
     fn set_stage(&mut self, join: JoinId, stage: Stage) {
         let pending = self.acceptor.pending.get_mut(&join);
         pending.expect("the join is pending").stage = stage;
+    }
+}
+
+fn rehearsed(
+    now: Timestamp,
+    join: JoinId,
+    code: Option<Code>,
+    cause: Option<Code>,
+    address: Option<SocketAddr>,
+) -> Frame {
+    Frame::Rehearsed {
+        join,
+        clock: now.as_millis(),
+        code,
+        cause,
+        address,
     }
 }
 

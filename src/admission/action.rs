@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::introductions::VerificationId;
 use super::link::{LinkId, ProvenLink};
 use crate::member::{Generation, IntroductionTag, MemberId, MemberRecord};
+use crate::time::Timestamp;
 use crate::wire::frame::{Frame, WireKeyring};
 use crate::wire::hello::{
     Introduction, IntroductionFields, IntroductionHash, JoinId, Purpose, Side,
@@ -170,6 +171,15 @@ pub enum JoinOutcome {
         dialed_back: Option<SocketAddr>,
         /// Whether trying again without a change of configuration is pointless.
         is_permanent: bool,
+    },
+    /// What would have come of the join that was rehearsed.
+    Rehearsed {
+        /// The contact's clock.
+        clock: Timestamp,
+        /// Why we would not be let in, and what lies behind a failed dial-back; nothing if we would be.
+        refused: Option<(Code, Option<Code>)>,
+        /// The address dialled back, if that failed.
+        dialed_back: Option<SocketAddr>,
     },
     /// Our generation is too low. If it is still below `min`, set an identity of at least `min`; then join again.
     Retry {

@@ -326,6 +326,8 @@ fn pass(frame: Frame) -> Result<Option<Frame>, Code> {
         | Frame::JoinRequest { .. }
         | Frame::JoinRetry { .. }
         | Frame::Ready
+        | Frame::Rehearse { .. }
+        | Frame::Rehearsed { .. }
         | Frame::WantIntroduction => Err(Code::ProtocolViolation),
         frame => Ok(Some(frame)),
     }

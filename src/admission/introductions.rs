@@ -184,6 +184,13 @@ impl Introductions {
         self.oldest_first.clear();
     }
 
+    /// Forgets one that was verified.
+    pub(super) fn forget(&mut self, tag: &IntroductionTag) {
+        if self.verified.remove(tag).is_some() {
+            self.oldest_first.retain(|held| held != tag);
+        }
+    }
+
     #[cfg(test)]
     pub(super) fn under_way(&self) -> usize {
         self.under_way.len()

@@ -38,6 +38,8 @@ struct Attempt {
     addr: SocketAddr,
     link: LinkId,
     stage: Stage,
+    /// Whether it is only to be told what would come of it.
+    is_rehearsal: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +57,16 @@ impl Admission {
     /// Joins through the node at `addr`. [`Action::JoinEnded`] says what came of it. Nothing happens if an attempt at that
     /// address is under way.
     pub fn join(&mut self, now: Timestamp, addr: SocketAddr) {
+        self.attempt(now, addr, false);
+    }
+
+    /// Asks the node at `addr` what would come of a join through it, the dial-back included; nothing does.
+    /// [`Action::JoinEnded`] has its answer, [`JoinOutcome::Rehearsed`], or says what came before one.
+    pub fn rehearse(&mut self, now: Timestamp, addr: SocketAddr) {
+        self.attempt(now, addr, true);
+    }
+
+    fn attempt(&mut self, now: Timestamp, addr: SocketAddr, is_rehearsal: bool) {
         let attempts = &self.joiner.attempts;
         if attempts.values().any(|attempt| attempt.addr == addr) {
             return;
@@ -65,10 +77,13 @@ impl Admission {
         }
         let join = self.secrets.join_id();
         let link = self.dial(now, addr, Role::Attempt(join), Purpose::Join);
-        let stage = Stage::Dialing;
-        self.joiner
-            .attempts
-            .insert(join, Attempt { addr, link, stage });
+        let attempt = Attempt {
+            addr,
+            link,
+            stage: Stage::Dialing,
+            is_rehearsal,
+        };
+        self.joiner.attempts.insert(join, attempt);
     }
 
     /// The last page of [`Action::Accepted`] is judged: tells the contact. Pages of our own view may be sent next. `ring` holds
@@ -100,18 +115,25 @@ impl Admission {
             .record
             .clone();
         let proven = self.proven(link).expect("just proven");
-        self.send_secret(
-            proven,
-            Frame::JoinRequest {
+        let Some(attempt) = self.joiner.attempts.get_mut(&join) else {
+            return;
+        };
+        attempt.stage = Stage::Requested;
+        let token = None;
+        let request = match attempt.is_rehearsal {
+            false => Frame::JoinRequest {
                 join,
                 record,
-                token: None,
+                token,
             },
-        );
+            true => Frame::Rehearse {
+                join,
+                record,
+                token,
+            },
+        };
+        self.send_secret(proven, request);
         self.deadlines.set(Timer::Link(link), now + ANSWER_TIMEOUT);
-        if let Some(attempt) = self.joiner.attempts.get_mut(&join) {
-            attempt.stage = Stage::Requested;
-        }
     }
 
     /// Somebody dials back. Only the contact we have asked may, for that very join: its introduction must be the one it has
@@ -156,7 +178,9 @@ impl Admission {
             .get_mut(&join)
             .ok_or(Code::ProtocolViolation)?;
         match (attempt.stage, frame) {
-            (Stage::Requested, Frame::JoinAccept { join: about, ring }) if about == join => {
+            (Stage::Requested, Frame::JoinAccept { join: about, ring })
+                if about == join && !attempt.is_rehearsal =>
+            {
                 let is_sound = ring.keys.len() <= KEY_IDS_MAX
                     && ring.keys.is_empty() != self.local.options.tls;
                 if !is_sound {
@@ -197,6 +221,26 @@ impl Admission {
                 },
             ) if about == join => {
                 self.retry(now, link, join, Generation::new(generation));
+                Ok(None)
+            }
+            (
+                Stage::Requested,
+                Frame::Rehearsed {
+                    join: about,
+                    clock,
+                    code,
+                    cause,
+                    address,
+                },
+            ) if about == join && attempt.is_rehearsal => {
+                let outcome = JoinOutcome::Rehearsed {
+                    clock: Timestamp::from_millis(clock),
+                    refused: code.map(|code| (code, cause)),
+                    dialed_back: address,
+                };
+                let addr = attempt.addr;
+                self.end_attempt(join, addr, outcome);
+                self.end(now, link, End::Bye(Code::Unreachable));
                 Ok(None)
             }
             (Stage::Accepted, frame @ (Frame::Introductions { .. } | Frame::Page { .. })) => {

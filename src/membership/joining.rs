@@ -293,7 +293,10 @@ impl Membership {
 
     pub(super) fn on_join_ended(&mut self, now: Timestamp, addr: SocketAddr, outcome: JoinOutcome) {
         let outcome = match outcome {
-            JoinOutcome::Joined | JoinOutcome::OwnAddress => Outcome::Done,
+            // Nothing is rehearsed by a node that takes part.
+            JoinOutcome::Joined | JoinOutcome::OwnAddress | JoinOutcome::Rehearsed { .. } => {
+                Outcome::Done
+            }
             JoinOutcome::Busy { after } => {
                 Outcome::Busy(now + after * self.rng.random_range(100..=200) / 100)
             }

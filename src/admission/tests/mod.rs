@@ -4,4 +4,5 @@
 mod bounds;
 mod connection;
 mod join;
+mod rehearsal;
 mod world;

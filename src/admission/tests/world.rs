@@ -199,6 +199,12 @@ impl World {
         self.run();
     }
 
+    pub(super) fn rehearse(&mut self, joiner: usize, contact: usize) {
+        let addr = self.nodes[contact].addr;
+        self.nodes[joiner].admission.rehearse(self.now, addr);
+        self.run();
+    }
+
     /// Like [`World::join`], without letting anything happen yet.
     pub(super) fn start_join(&mut self, joiner: usize, contact: usize) {
         let addr = self.nodes[contact].addr;

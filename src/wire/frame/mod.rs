@@ -147,6 +147,28 @@ pub enum Frame {
         /// For [`Code::Busy`]: when to try again, in milliseconds.
         after_ms: u32,
     },
+    /// Asks what would come of a join, of which nothing comes. The same fields as those of `JoinRequest`.
+    Rehearse {
+        /// Which join.
+        join: JoinId,
+        /// The record of the node that would join.
+        record: Vec<u8>,
+        /// HMAC of the join token, where one is configured.
+        token: Option<[u8; 32]>,
+    },
+    /// What would have come of the join rehearsed.
+    Rehearsed {
+        /// Which join.
+        join: JoinId,
+        /// The contact's clock, in milliseconds since 1970.
+        clock: u64,
+        /// Why the joiner would not be let in, if so.
+        code: Option<Code>,
+        /// What lies behind a failed dial-back.
+        cause: Option<Code>,
+        /// The address dialled back.
+        address: Option<SocketAddr>,
+    },
     /// Push-pull: both views are the same.
     Same,
     /// Push-pull: the start.
@@ -246,6 +268,8 @@ impl Frame {
             Self::ProbeAck { .. } => "ProbeAck",
             Self::Ready => "Ready",
             Self::Refused { .. } => "Refused",
+            Self::Rehearse { .. } => "Rehearse",
+            Self::Rehearsed { .. } => "Rehearsed",
             Self::Same => "Same",
             Self::Sync { .. } => "Sync",
             Self::Want(_) => "Want",
@@ -267,6 +291,8 @@ impl Frame {
             Self::JoinRefused { .. } => 0x12,
             Self::JoinAccept { .. } => 0x13,
             Self::JoinDone { .. } => 0x14,
+            Self::Rehearse { .. } => 0x15,
+            Self::Rehearsed { .. } => 0x16,
             Self::Keys(_) => 0x20,
             Self::Sync { .. } => 0x21,
             Self::Same => 0x22,

@@ -34,7 +34,22 @@ pub(super) fn encode(frame: &Frame, out: &mut Vec<u8>) {
             join,
             record,
             token,
+        }
+        | Frame::Rehearse {
+            join,
+            record,
+            token,
         } => codec::encode_into(&(join, record, token), out),
+        Frame::Rehearsed {
+            join,
+            clock,
+            code,
+            cause,
+            address,
+        } => {
+            let (code, cause) = (code.map(Code::number), cause.map(Code::number));
+            codec::encode_into(&(join, clock, code, cause, address), out);
+        }
         Frame::JoinRetry { join, generation } => codec::encode_into(&(join, generation), out),
         Frame::Keys(ring) => codec::encode_into(ring, out),
         Frame::Page { entries, last } => codec::encode_into(&(entries, last), out),
@@ -103,6 +118,25 @@ pub(super) fn decode(kind: u8, payload: &[u8]) -> Result<Frame, DecodeError> {
         0x14 => {
             let (join, ring) = codec::decode("JoinDone", payload)?;
             Frame::JoinDone { join, ring }
+        }
+        0x15 => {
+            let (join, record, token) = codec::decode("Rehearse", payload)?;
+            Frame::Rehearse {
+                join,
+                record,
+                token,
+            }
+        }
+        0x16 => {
+            let (join, clock, code, cause, address) =
+                codec::decode::<(_, _, Option<u16>, Option<u16>, _)>("Rehearsed", payload)?;
+            Frame::Rehearsed {
+                join,
+                clock,
+                code: code.map(Code::from_number),
+                cause: cause.map(Code::from_number),
+                address,
+            }
         }
         0x20 => Frame::Keys(codec::decode("Keys", payload)?),
         0x21 => {

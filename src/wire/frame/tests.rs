@@ -88,6 +88,18 @@ fn one_of_each() -> Vec<Frame> {
             code: Code::Busy,
             after_ms: 250,
         },
+        Frame::Rehearse {
+            join,
+            record: vec![4],
+            token: None,
+        },
+        Frame::Rehearsed {
+            join,
+            clock: 7,
+            code: Some(Code::DialBackFailed),
+            cause: Some(Code::Unreachable),
+            address: Some("10.0.0.1:9".parse().unwrap()),
+        },
         Frame::Same,
         Frame::Sync {
             key_ids: vec![1],
