@@ -147,6 +147,10 @@ impl Membership {
             frame: name,
             code: Code::ProtocolViolation,
         };
+        if frame == Frame::Bye {
+            self.close_link(now, link);
+            return Ok(());
+        }
         if let (Frame::WantIntroductions(tags), true) = (&frame, self.is_tls()) {
             // From a proven end, a joiner that we have accepted included.
             self.on_want_introductions(link, tags);

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::member::{MemberId, MemberState};
+use crate::simulation::Rule;
+use crate::wire::refusal::Code;
 
 fn cluster(count: u32) -> (Network, Vec<NodeId>) {
     formed(count, NetworkOptions::default(), 5)
@@ -173,4 +175,26 @@ mod with_tls {
         };
         assert_eq!(run(), run());
     }
+}
+
+/// A member that was cut off holds others dead and closes its connections to them; they hear so once the cut has healed.
+#[test]
+fn no_goodbye_is_taken_for_a_breach_of_the_protocol() {
+    let (mut network, nodes) = formed(5, options(PLAIN), 6);
+    let cut = network.impose(Rule::partition(&[&nodes[..2], &nodes[2..]]));
+    network.run_for(secs(15)).unwrap();
+    network.lift(cut);
+    network.run_for(secs(60)).unwrap();
+    assert!(network.views_are_complete(), "{}", network.transcript());
+    network.leave(nodes[4]);
+    network.run_for(secs(5)).unwrap();
+    let refusals: Vec<_> = network
+        .transcript()
+        .entries()
+        .iter()
+        .filter(|entry| {
+            matches!(entry, Entry::Refusal(refusal) if refusal.code == Code::ProtocolViolation)
+        })
+        .collect();
+    assert!(refusals.is_empty(), "{refusals:#?}");
 }
