@@ -278,13 +278,10 @@ impl Membership {
         self.settle(now);
     }
 
-    /// Time has passed. Waking later than was asked (a pause, a starved processor) is noticed here: feed the machine what
-    /// has come in meanwhile before calling this, so that answers which wait already are not counted as missing.
+    /// Time has passed. After waking later than was asked (a pause, a starved processor), feed the machine what has come in
+    /// meanwhile before calling this, so that answers which wait already are not counted as missing.
     pub fn handle_timeout(&mut self, now: Timestamp) {
-        if let Some(wakeup) = self.wakeup.take() {
-            self.swim
-                .handle_late_wake(now, now.saturating_since(wakeup.at));
-        }
+        self.notice_lateness(now);
         self.admission.handle_timeout(now);
         self.advance_keys(now);
         if self.is_running() {
@@ -347,7 +344,7 @@ impl Membership {
         if let Some(output) = self.outbox.pop_front() {
             return output;
         }
-        // What is due already is due now: only a later call is late.
+        // What is due already is due now: the lateness that it had has been noticed.
         let hurries = self.does(Sabotage::WakesAtOnce);
         self.wakeup = self.next_wakeup().map(|wakeup| Wakeup {
             at: if hurries {
@@ -446,8 +443,17 @@ impl Membership {
 
 // Inside: the parts' actions are drained here, so that no part ever calls another.
 impl Membership {
+    /// Whatever is called first after a wakeup was slept through is late by as much; what follows is late no more.
+    fn notice_lateness(&mut self, now: Timestamp) {
+        if let Some(wakeup) = self.wakeup.take_if(|wakeup| wakeup.at < now) {
+            self.swim
+                .handle_late_wake(now, now.saturating_since(wakeup.at));
+        }
+    }
+
     /// Works off what the parts have asked for, until nothing is left.
     fn settle(&mut self, now: Timestamp) {
+        self.notice_lateness(now);
         self.now = now;
         loop {
             self.work_on_contacts(now);

@@ -368,4 +368,26 @@ mod tests {
         assert_eq!(network.live_members_seen_by(nodes[0]), 2);
         assert_eq!(network.live_members_seen_by(nodes[1]), 2);
     }
+
+    /// Datagrams that waited are fed first; the timers behind them must know how late they are all the same.
+    #[test]
+    fn suspicions_last_longer_by_the_time_that_their_holder_stood_still() {
+        let (mut network, nodes) = formed(4);
+        let cut = network.impose(super::super::Rule::partition(&[&nodes[..1], &nodes[1..]]));
+        let suspects = |network: &Network| {
+            network.state_seen_by(nodes[0], nodes[1]) == Some(MemberState::Suspect)
+        };
+        let suspected = network
+            .run_until(10 * SECOND, SECOND / 100, suspects)
+            .unwrap();
+        assert!(suspected.is_some(), "{}", network.transcript());
+        network.pause(nodes[0]);
+        network.lift(cut);
+        for number in 1..4 {
+            network.give(nodes[0], datagram(number));
+        }
+        network.run_for(30 * SECOND).unwrap();
+        network.resume(nodes[0]);
+        assert!(suspects(&network), "{}", network.transcript());
+    }
 }

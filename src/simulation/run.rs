@@ -143,6 +143,7 @@ impl Network {
     }
 
     pub(super) fn take_in(&mut self, node: NodeId, input: Input) {
+        self.note_late(node, self.time_at(node));
         match input {
             Input::Datagram {
                 from,
@@ -258,12 +259,13 @@ impl Network {
         };
         let at = process
             .wakeup
-            .and_then(|wakeup| held.clocks.when(process.anchor, wakeup));
+            .and_then(|wakeup| held.clocks.when(process.anchor, wakeup))
+            .map(|at| at.max(self.now));
         if let Some(at) = at
             && process.timer.is_none_or(|timer| timer > at)
         {
             process.timer = Some(at);
-            self.queue.push(at.max(self.now), Occurrence::Timer(node));
+            self.queue.push(at, Occurrence::Timer(node));
         }
     }
 

@@ -201,9 +201,9 @@ impl Swim {
         self.saboteur = Saboteur::of(sabotage);
     }
 
-    /// We woke this much later than asked. Call it after feeding what the socket held, and before
-    /// [`Swim::handle_timeout`]: nobody could refute while we slept, so all suspicions last longer by that much; and
-    /// sleeping through half a probe interval says something about ourselves.
+    /// We woke this much later than asked. Call it once, before [`Swim::handle_timeout`]: nobody could refute while we
+    /// slept, so all suspicions last longer by that much; and sleeping through half a probe interval says something about
+    /// ourselves.
     pub fn handle_late_wake(&mut self, now: Timestamp, late_by: Duration) {
         if self.saboteur.does(Sabotage::LateWakeIgnored) {
             return;
