@@ -117,6 +117,9 @@ impl Network {
         let from = process.view.get(subject).map(|held| held.version.state);
         let held = Held { version: to, since };
         process.view.set(subject, held);
+        if process.view.live() == 0 {
+            process.watch.end_probing();
+        }
         self.transcript.change(Change {
             at,
             observer,

@@ -16,7 +16,7 @@ impl Network {
         }
     }
 
-    /// A node has come too late to a timer, by its own time `now`.
+    /// A node takes something in, or is woken, by its own time `now`: too late, if it was to be woken before.
     pub(in super::super) fn note_late(&mut self, node: NodeId, now: Timestamp) {
         if let Some(process) = &mut self.nodes[node.index()].process
             && process.wakeup.is_some_and(|at| at < now)
@@ -82,6 +82,11 @@ impl Network {
 }
 
 impl Watch {
+    /// The last member is gone, be it for a moment: with the next one probing begins anew.
+    pub(in super::super) fn end_probing(&mut self) {
+        self.probe = None;
+    }
+
     fn end_step(
         &mut self,
         membership: &crate::membership::Membership,
@@ -91,10 +96,7 @@ impl Watch {
         let (swim, version) = (membership.swim(), membership.local().version());
         self.stats = swim.stats();
         self.own = Some((version.generation, version.incarnation));
-        if swim.live_len() == 1 {
-            // With the next member probing begins anew.
-            self.probe = None;
-        } else if has_probed {
+        if has_probed {
             self.probe = Some((now, swim.awareness()));
         }
     }
