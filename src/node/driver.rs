@@ -114,8 +114,10 @@ pub(super) struct Driver {
     report: mpsc::Sender<Outcome>,
     link_events: mpsc::Receiver<(LinkId, LinkEvent)>,
     link_report: mpsc::Sender<(LinkId, LinkEvent)>,
+    /// What goes on for as long as the node does.
+    background: JoinSet<()>,
+    /// What ends by itself.
     tasks: JoinSet<()>,
-    accepting: AbortHandle,
     links: BTreeMap<LinkId, Link>,
     dials: BTreeMap<LinkId, Dial>,
     /// What the contact points resolved to last.
@@ -158,15 +160,15 @@ impl Driver {
         } = setup;
         let (report, outcomes) = mpsc::channel(OUTCOMES_MAX);
         let (link_report, link_events) = mpsc::channel(LINK_EVENTS_MAX);
-        let mut tasks = JoinSet::new();
-        let accepting = tasks.spawn(work::accept(
+        let mut background = JoinSet::new();
+        background.spawn(work::accept(
             listener,
             dialling.security.subscribe(),
             dialling.deadline,
             report.clone(),
         ));
         if let Some(files) = &files {
-            tasks.spawn(reload::watch(
+            background.spawn(reload::watch(
                 files.clone(),
                 reload_interval,
                 report.clone(),
@@ -186,8 +188,8 @@ impl Driver {
             report,
             link_events,
             link_report,
-            tasks,
-            accepting,
+            background,
+            tasks: JoinSet::new(),
             has_handles: true,
             links: BTreeMap::new(),
             dials: BTreeMap::new(),
@@ -579,14 +581,19 @@ impl Driver {
     /// Stops: links send what is queued, unless the node is aborted, and everything is closed.
     async fn close(mut self) {
         let ended = self.ended.unwrap_or(Ended::Aborted);
-        self.accepting.abort();
+        self.background.shutdown().await;
         self.link_events.close();
         self.outcomes.close();
         self.links.clear();
         self.dials.values().for_each(|dial| dial.task.abort());
         if ended != Ended::Aborted {
             let all = async { while self.tasks.join_next().await.is_some() {} };
-            let _ = timeout(2 * LINGER, all).await;
+            if timeout(2 * LINGER, all).await.is_err() {
+                tracing::debug!(
+                    left = self.tasks.len(),
+                    "connections are cut that would not close"
+                );
+            }
         }
         self.tasks.shutdown().await;
         self.udp = None;

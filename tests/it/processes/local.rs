@@ -12,6 +12,7 @@ use crate::support::{Process, free_ports, wait_until};
 fn a_local_cluster_forms_and_leaves_with_figures_last() {
     for options in [&[][..], &["--tls"], &["--nodes", "5", "--tls"]] {
         let output = phalanx(&[])
+            .env("RUST_LOG", "phalanx=debug")
             .args(["local", "--check"])
             .args(options)
             .output()
@@ -22,6 +23,14 @@ fn a_local_cluster_forms_and_leaves_with_figures_last() {
         let figures = text.lines().last().unwrap();
         let [formed, left] = seconds(figures);
         assert!(formed < 3.0 && left < 10.0, "{figures}");
+        for log in text
+            .split_whitespace()
+            .filter(|word| word.ends_with(".log"))
+        {
+            let log = std::fs::read_to_string(log).unwrap();
+            assert!(log.contains("left the cluster"), "{log}");
+            assert!(!log.contains("would not close"), "{log}");
+        }
     }
 }
 
