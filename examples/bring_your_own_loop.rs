@@ -88,6 +88,7 @@ impl World {
             dial_back: DialBack::Any,
             key_rotation: None,
             join_retry_refused: false,
+            token: None,
         };
         // In earnest: 32 bytes from the system.
         let seed = Seed::new([number; 32]);

@@ -99,5 +99,5 @@ pub use node::{
     DEFAULT_CLUSTER, DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_KEY_ROTATION, DEFAULT_PORT,
     DEFAULT_RELOAD_INTERVAL, EVENTS_MAX, Ended, EventStream, InvalidSetting, JoinError, Node,
     NodeBuilder, NodeConfig, NodeEvent, NodeSecurity, NodeStats, ReloadError, Setting, StartError,
-    TrustReload,
+    TokenLoadError, TokenSource, TrustReload,
 };

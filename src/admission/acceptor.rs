@@ -104,7 +104,8 @@ impl Admission {
         }
         let link = self.acceptor.pending[&join].link;
         let ring = self.only_with_tls(ring);
-        self.send_secret(link, Frame::JoinAccept { join, ring });
+        let token = self.prove_token(link.id());
+        self.send_secret(link, Frame::JoinAccept { join, ring, token });
         for page in pages {
             self.send_secret(link, page);
         }
@@ -124,10 +125,20 @@ impl Admission {
         frame: Frame,
     ) -> Result<Option<Frame>, Code> {
         match frame {
-            Frame::JoinRequest { join, record, .. } => {
+            Frame::JoinRequest {
+                join,
+                record,
+                token,
+            } => {
+                self.check_token(link, token)?;
                 self.take_request(now, link, join, (record, false))?
             }
-            Frame::Rehearse { join, record, .. } => {
+            Frame::Rehearse {
+                join,
+                record,
+                token,
+            } => {
+                self.check_token(link, token)?;
                 self.take_request(now, link, join, (record, true))?
             }
             Frame::JoinDone { join, ring } => self.commit(link, join, ring)?,

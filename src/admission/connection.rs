@@ -27,7 +27,7 @@ use crate::time::Timestamp;
 use crate::wire::frame::Frame;
 use crate::wire::hello::{
     Channel, Hello, Introduction, IntroductionFields, IntroductionHash, Purpose, Side,
-    proof_statement,
+    proof_statement, token_statement,
 };
 use crate::wire::refusal::Code;
 
@@ -255,6 +255,21 @@ impl Connection {
         })
     }
 
+    /// What the join token proves itself on, for the end that `side` is; once both have said hello.
+    pub(super) fn token_statement(&self, side: Side) -> Option<Vec<u8>> {
+        let (ours, theirs) = (self.ours.as_ref()?.encode(), &self.theirs.as_ref()?.encoded);
+        let (dialer, listener) = match self.opened.side {
+            Side::Dialer => (&ours, theirs),
+            Side::Listener => (theirs, &ours),
+        };
+        Some(token_statement(
+            side,
+            &self.opened.channel,
+            dialer,
+            listener,
+        ))
+    }
+
     fn introduction(&self) -> Option<IntroductionHash> {
         self.theirs.as_ref()?.hello.introduction
     }
@@ -286,11 +301,7 @@ impl Heard {
         {
             return Err(Code::ProtocolViolation);
         }
-        let side = match opened.side {
-            Side::Dialer => Side::Listener,
-            Side::Listener => Side::Dialer,
-        };
-        let statement = proof_statement(side, &exporter, &self.encoded);
+        let statement = proof_statement(opened.side.other(), &exporter, &self.encoded);
         let is_bound = peer_leaf.is_none_or(|leaf| leaf == fields.leaf)
             && seal::verify(&fields.gossip_key, &statement, &self.proof);
         if !is_bound {

@@ -115,11 +115,11 @@ impl Admission {
             .record
             .clone();
         let proven = self.proven(link).expect("just proven");
+        let token = self.prove_token(link);
         let Some(attempt) = self.joiner.attempts.get_mut(&join) else {
             return;
         };
         attempt.stage = Stage::Requested;
-        let token = None;
         let request = match attempt.is_rehearsal {
             false => Frame::JoinRequest {
                 join,
@@ -172,21 +172,27 @@ impl Admission {
         join: JoinId,
         frame: Frame,
     ) -> Result<Option<Frame>, Code> {
-        let attempt = self
-            .joiner
-            .attempts
-            .get_mut(&join)
-            .ok_or(Code::ProtocolViolation)?;
-        match (attempt.stage, frame) {
-            (Stage::Requested, Frame::JoinAccept { join: about, ring })
-                if about == join && !attempt.is_rehearsal =>
-            {
+        let attempt = self.joiner.attempts.get(&join);
+        let attempt = attempt.ok_or(Code::ProtocolViolation)?;
+        let (stage, addr, is_rehearsal) = (attempt.stage, attempt.addr, attempt.is_rehearsal);
+        match (stage, frame) {
+            (
+                Stage::Requested,
+                Frame::JoinAccept {
+                    join: about,
+                    ring,
+                    token,
+                },
+            ) if about == join && !is_rehearsal => {
+                self.check_token(link, token)?;
                 let is_sound = ring.keys.len() <= KEY_IDS_MAX
                     && ring.keys.is_empty() != self.local.options.tls;
                 if !is_sound {
                     return Err(Code::ProtocolViolation);
                 }
-                attempt.stage = Stage::Accepted;
+                if let Some(attempt) = self.joiner.attempts.get_mut(&join) {
+                    attempt.stage = Stage::Accepted;
+                }
                 self.set_handshake_deadline(now, link);
                 let connection = self.links[&link].connection.as_ref().expect("it is open");
                 let link = connection
@@ -232,13 +238,12 @@ impl Admission {
                     cause,
                     address,
                 },
-            ) if about == join && attempt.is_rehearsal => {
+            ) if about == join && is_rehearsal => {
                 let outcome = JoinOutcome::Rehearsed {
                     clock: Timestamp::from_millis(clock),
                     refused: code.map(|code| (code, cause)),
                     dialed_back: address,
                 };
-                let addr = attempt.addr;
                 self.end_attempt(join, addr, outcome);
                 self.end(now, link, End::Bye(Code::Unreachable));
                 Ok(None)

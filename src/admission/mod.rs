@@ -11,6 +11,7 @@
 //! | `handshake` | what follows from each step of a connection, by what it is for |
 //! | `joiner` | our own attempts to join |
 //! | `acceptor` | those who want to join through us |
+//! | `token` | the second factor of a join |
 //! | `ending` | how connections end, and what follows for whom |
 //! | `deadlines` | at most one for each thing that may take too long |
 //!
@@ -19,9 +20,9 @@
 //! ```text
 //! joiner J                                     contact C
 //!   |==== 1st connection, purpose join ==========>|   see `connection`
-//!   |---- JoinRequest{join id, record} ---------->|   the parent judges the id; an older life's address may be asked
+//!   |---- JoinRequest{join id, record, token} --->|   the parent judges the id; an older life's address may be asked
 //!   |<=== 2nd connection, purpose dial-back ======|   to the address J advertises; both ends must be those of the 1st
-//!   |<--- JoinAccept{keys}, pages ----------------|   the first secret that passes
+//!   |<--- JoinAccept{keys, token}, pages ---------|   the first secret that passes
 //!   |---- JoinDone{keys}, pages ----------------->|   J is joined; C commits
 //! ```
 //!
@@ -44,6 +45,7 @@ mod local;
 mod options;
 #[cfg(test)]
 mod tests;
+mod token;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;

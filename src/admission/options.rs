@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::member::{Generation, MemberId};
-use crate::seal::GossipKeyPair;
+use crate::seal::{GossipKeyPair, JoinToken};
 use crate::wire::hello::Introduction;
 
 /// What a node decides about admission once and for all.
@@ -24,6 +24,8 @@ pub struct Options {
     pub handshake_timeout: Duration,
     /// Whether and where a joiner is dialled back.
     pub dial_back: DialBack,
+    /// What both ends of a join must prove to know; nothing, if none.
+    pub token: Option<JoinToken>,
 }
 
 /// Which addresses a joining node may ask to be dialled back at.

@@ -107,6 +107,18 @@ fn meaning_and_remedy(code: Code) -> (&'static str, &'static str) {
             "a certificate's key is too weak, or of a kind that cannot sign a handshake",
             "issue it for RSA of 2048 bits, P-256, P-384, P-521 or Ed25519",
         ),
+        C::TokenMismatch => (
+            "the two nodes have different join tokens",
+            "set the same cluster.token or cluster.tokenFile on every node (ZEEBE_BROKER_CLUSTER_TOKENFILE, ZEEBE_GATEWAY_CLUSTER_TOKENFILE)",
+        ),
+        C::TokenRequired => (
+            "one of the two nodes has a join token and the other has none",
+            "set the same cluster.token or cluster.tokenFile on every node, or on none (ZEEBE_BROKER_CLUSTER_TOKENFILE, ZEEBE_GATEWAY_CLUSTER_TOKENFILE)",
+        ),
+        C::PostQuantumRequired => (
+            "one of the two nodes demands a post-quantum key exchange (requirePostQuantum), and the other cannot do it",
+            "let every node offer X25519MLKEM768, or switch security.requirePostQuantum off",
+        ),
         C::CertificateRejected => (
             "the other side does not accept this node's certificate",
             "look at the other side's log, which says why",

@@ -7,7 +7,7 @@ use super::output::one_line;
 use crate::admin::AdminError;
 use crate::config::{Setting as ConfigSetting, Settings, Source};
 use crate::member::Role;
-use crate::node::{Setting, StartError};
+use crate::node::{Setting, StartError, TokenLoadError};
 use crate::trust::{LoadError, LoadProblem, Material};
 
 /// Why a node did not start.
@@ -25,7 +25,9 @@ impl StartFailure {
     /// How the process ends.
     pub(super) const fn exit(&self) -> Exit {
         match self {
-            Self::Node(StartError::Invalid { .. }) => Exit::Usage,
+            Self::Node(
+                StartError::Invalid { .. } | StartError::Token(TokenLoadError::Unusable { .. }),
+            ) => Exit::Usage,
             Self::Admin(_) | Self::Node(_) => Exit::CannotStart,
         }
     }
@@ -76,6 +78,11 @@ impl StartFailure {
                 (Some(Setting::Bind), Role::Gateway) => &["cluster.port"],
                 (Some(Setting::ClusterId), _) => &["cluster.clusterId"],
                 (Some(Setting::ClusterName), _) => &["cluster.clusterName"],
+                (Some(Setting::Token), _) => &[
+                    "cluster.tokenFile",
+                    "cluster.token",
+                    "cluster.initialContactPoints",
+                ],
                 _ => &[],
             },
         };

@@ -7,11 +7,13 @@ use super::settings::{Setting, Settings};
 use super::value::is_wildcard;
 use super::{
     Cluster, Config, DialBack, Management, Membership, Network, Scheme, Security, SystemRoots, Tls,
+    Token,
 };
 use crate::member::{ContactPoint, MemberId, Role};
+use crate::seal::JoinToken;
 use crate::trust::{
     ClientAuth, ExposedKey, HostnameVerification, IdentityOptions, Inline, KeyStore, Passphrase,
-    RuleKind,
+    RuleKind, Secret,
 };
 
 /// The configuration of a node; none, with a problem noted, where settings contradict each other.
@@ -83,6 +85,7 @@ impl<'a> Check<'a> {
             contact_points: self.contact_points(),
             size,
             join_retry_refused: self.cluster_key("joinRetryRefused").bool(),
+            token: self.token(),
         }
     }
 
@@ -106,6 +109,38 @@ impl<'a> Check<'a> {
         }
         self.findings.problems.extend(wrong);
         points
+    }
+
+    /// A secret of all nodes: from its own setting, from a file, or from within contact points, but one alone.
+    fn token(&mut self) -> Option<Token> {
+        let setting = self.either(self.cluster_key("token"), self.cluster_key("tokenFile"));
+        let contacts = self.cluster_key("initialContactPoints");
+        let mut within: Option<Secret> = None;
+        for (contact, place) in contacts.contacts() {
+            let Some(token) = contact.token else { continue };
+            if within.as_ref().is_some_and(|first| *first != token) {
+                let key = contacts.key;
+                let problem = Problem::Tokens { key, place };
+                self.findings.problems.push(problem);
+            }
+            within.get_or_insert(token);
+        }
+        if within.is_some() && setting.is_set() {
+            self.contradict(setting, contacts);
+        }
+        if !setting.key.row.is_secret {
+            return setting.text().map(|file| Token::File(file.into()));
+        }
+        let (given, from) = match setting.secret() {
+            Some(secret) => (secret, setting),
+            None => (within?, contacts),
+        };
+        if let Err(cause) = JoinToken::new(given.expose()) {
+            let (key, place) = (from.key, from.source.clone());
+            let problem = Problem::Token { key, place, cause };
+            self.findings.problems.push(problem);
+        }
+        Some(Token::Given(given))
     }
 
     fn network(&mut self) -> Option<Network> {
@@ -255,7 +290,10 @@ impl<'a> Check<'a> {
 
     /// Of two settings for the same thing the one that is set, else the first; both are a contradiction.
     fn one_of(&mut self, first: &str, second: &str) -> &'a Setting {
-        let (first, second) = (self.security_key(first), self.security_key(second));
+        self.either(self.security_key(first), self.security_key(second))
+    }
+
+    fn either(&mut self, first: &'a Setting, second: &'a Setting) -> &'a Setting {
         match (first.is_set(), second.is_set()) {
             (true, true) => self.contradict(first, second),
             (false, true) => return second,

@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 use std::{fmt, io};
 
+use super::contact;
 use super::schema::Key;
 use super::source::{Position, Source};
-use super::value::ValueError;
+use super::value::{Kind, ValueError};
 use crate::member::Role;
+use crate::seal::TokenError;
 
 /// Why there is no configuration. The operator's fault; nothing was started.
 #[derive(Debug, thiserror::Error)]
@@ -134,6 +136,24 @@ pub enum Problem {
         place: Source,
         /// What belongs there.
         expected: &'static str,
+    },
+    /// A join token that cannot be used. It is not repeated.
+    #[error("{}: {cause}; `openssl rand -hex 32` makes a good one", at(key, place))]
+    Token {
+        /// The key.
+        key: &'static Key,
+        /// Who set it.
+        place: Source,
+        /// What is wrong with it.
+        cause: TokenError,
+    },
+    /// Two contact points with different tokens.
+    #[error("{place}: {} has another token than an element before it; a cluster has one", key.path)]
+    Tokens {
+        /// The list.
+        key: &'static Key,
+        /// Where the second one was written.
+        place: Source,
     },
     /// The port plus ten times the offset is no port.
     #[error(
@@ -308,9 +328,13 @@ pub(super) fn shown(key: &Key, value: &str) -> String {
     if key.row.is_secret {
         return MASK.to_owned();
     }
+    let value = match key.row.kind {
+        Kind::ContactPoint => contact::masked(value),
+        _ => value.to_owned(),
+    };
     match value.char_indices().nth(SHOWN_LEN_MAX) {
         Some((end, _)) => format!("{}...", &value[..end]),
-        None => value.to_owned(),
+        None => value,
     }
 }
 

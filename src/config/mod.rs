@@ -34,7 +34,7 @@ pub use source::{Position, Source};
 pub use value::{Kind, Value, ValueError};
 
 use crate::member::{MemberId, Role};
-use crate::trust::{ClientAuth, ExposedKey, IdentityOptions, Inline, KeyStore, Passphrase};
+use crate::trust::{ClientAuth, ExposedKey, IdentityOptions, Inline, KeyStore, Passphrase, Secret};
 use layer::{Findings, Layer};
 
 /// What a node is to be, checked.
@@ -69,6 +69,17 @@ pub struct Cluster {
     pub size: Option<u32>,
     /// Keep trying instead of exiting when every contact point refuses for good.
     pub join_retry_refused: bool,
+    /// A secret that all nodes share, the second factor of a join; none: certificates alone decide.
+    pub token: Option<Token>,
+}
+
+/// Where the join token comes from. It has not been looked at yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Token {
+    /// The first line of this file.
+    File(PathBuf),
+    /// This, from a setting of its own or from within a contact point.
+    Given(Secret),
 }
 
 /// Addresses and sockets.

@@ -34,6 +34,11 @@ pub enum ContactPointError {
         /// The port as written.
         port: String,
     },
+    /// A join token before the host, or what cannot be one.
+    #[error(
+        "what stands before @ is not a join token that can be read here; give it as the node's token"
+    )]
+    Token,
     /// A URL instead of host and port.
     #[error("{scheme}:// is no scheme of a contact point; write host:port alone")]
     Scheme {
@@ -97,6 +102,9 @@ impl FromStr for ContactPoint {
         if let Some((scheme, _)) = text.split_once("://") {
             let scheme = scheme.to_owned();
             return Err(ContactPointError::Scheme { scheme });
+        }
+        if text.contains('@') {
+            return Err(ContactPointError::Token);
         }
         if is_ipv6(text) || text.rsplit_once(':').is_some_and(|(name, _)| is_ipv6(name)) {
             return Err(ContactPointError::Unbracketed);
@@ -172,6 +180,7 @@ mod tests {
             ("a:b:1", "not an IPv6 address"),
             ("[broker]:1", "not an IPv6 address"),
             ("tls://broker-0:26502", "tls:// is no scheme"),
+            ("t0k3n@broker-0:26502", "before @ is not a join token"),
         ] {
             let error = text.parse::<ContactPoint>().unwrap_err().to_string();
             assert!(error.contains(expected), "{text:?}: {error}");

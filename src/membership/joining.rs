@@ -72,6 +72,7 @@ pub(super) fn admission_options(options: &Options) -> admission::Options {
         tls: options.certificate.is_some(),
         handshake_timeout: options.handshake_timeout,
         dial_back: options.dial_back,
+        token: options.token.clone(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::admission::DialBack;
 use crate::member::{ContactPoint, MemberId, Role};
+use crate::seal::JoinToken;
 use crate::swim::Params;
 
 /// What a node says of itself, and what it demands of others.
@@ -29,6 +30,8 @@ pub struct Options {
     pub key_rotation: Option<Duration>,
     /// Whether a node that every contact point refuses for good goes on trying instead of stopping.
     pub join_retry_refused: bool,
+    /// What both ends of a join must prove to know, besides their certificates; nothing, if none.
+    pub token: Option<JoinToken>,
 }
 
 /// Who a node is.

@@ -47,6 +47,7 @@ fn node(certificate: Option<[u8; 32]>) -> Membership {
         dial_back: DialBack::Any,
         key_rotation: None,
         join_retry_refused: false,
+        token: None,
     };
     Membership::new(NOW, options, Seed::new([7; 32]))
 }

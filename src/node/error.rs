@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
+use super::token::TokenLoadError;
 use crate::member::ContactPointError;
 use crate::member::MemberIdError;
 use crate::swim::ParamsError;
@@ -33,6 +34,8 @@ pub enum Setting {
     MemberId,
     /// The parameters of failure detection and gossip.
     Membership,
+    /// The join token.
+    Token,
 }
 
 impl Setting {
@@ -49,6 +52,7 @@ impl Setting {
             Self::HandshakeTimeout => "handshake timeout",
             Self::MemberId => "member id",
             Self::Membership => "membership",
+            Self::Token => "join token",
         }
     }
 
@@ -137,6 +141,9 @@ pub enum StartError {
         /// What the resolver says.
         source: io::Error,
     },
+    /// The join token cannot be used.
+    #[error(transparent)]
+    Token(#[from] TokenLoadError),
     /// A certificate or key cannot be used.
     #[error(transparent)]
     Trust(#[from] LoadError),
@@ -149,6 +156,7 @@ impl StartError {
         match self {
             Self::Bind(_) => Some(Setting::Bind),
             Self::Invalid { setting, .. } | Self::Resolve { setting, .. } => Some(*setting),
+            Self::Token(_) => Some(Setting::Token),
             Self::Entropy(_) | Self::Trust(_) => None,
         }
     }
@@ -170,6 +178,10 @@ impl StartError {
                 _ => None,
             },
             Self::Resolve { .. } => Some("write an address instead, or mend the name service"),
+            Self::Token(TokenLoadError::Read { .. }) => Some(
+                "set the path of a file that this process may read; a relative one starts from the working directory",
+            ),
+            Self::Token(_) => Some("`openssl rand -hex 32` makes a good one"),
             Self::Entropy(_) | Self::Invalid { .. } | Self::Trust(_) => None,
         }
     }

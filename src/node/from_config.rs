@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 
 use super::options::{NodeConfig, NodeSecurity};
+use super::token::TokenSource;
 use crate::admission::DialBack;
 use crate::config::{self, Config};
 use crate::swim::Params;
@@ -47,6 +48,10 @@ impl From<&Config> for NodeConfig {
             reload_interval: security.reload_interval,
             handshake_timeout: security.handshake_timeout,
             key_rotation: Some(security.key_rotation),
+            token: cluster.token.as_ref().map(|token| match token {
+                config::Token::File(file) => TokenSource::File(file.clone()),
+                config::Token::Given(secret) => TokenSource::Given(secret.clone()),
+            }),
             dial_back: security.dial_back.map(|chosen| match chosen {
                 config::DialBack::Any => DialBack::Any,
                 config::DialBack::Off => DialBack::Off,

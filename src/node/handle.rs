@@ -372,6 +372,7 @@ mod tests {
             dial_back: DialBack::Any,
             key_rotation: None,
             join_retry_refused: false,
+            token: None,
         };
         let core = Membership::new(Timestamp::from_secs(1), options, Seed::new([1; 32]));
         Arc::new(Shared::new(core, Arc::default()))

@@ -9,6 +9,7 @@
 //! | `error` | why a node does not start, does not join, or has ended |
 //! | `from_config` | the same, from the configuration |
 //! | `reload` | certificates that change while the node runs |
+//! | `token` | the join token as it is configured |
 //! | `start` | from a configuration to a running node |
 //! | `driver` | the loop: wait, feed one input, drain the outputs |
 //! | `work` | what takes time: accepting, dialling, resolving, signing, verifying |
@@ -28,6 +29,7 @@ mod log;
 mod options;
 mod reload;
 mod start;
+mod token;
 mod work;
 
 pub use error::{Ended, InvalidSetting, JoinError, Setting, StartError};
@@ -37,3 +39,4 @@ pub use options::{
     DEFAULT_RELOAD_INTERVAL, NodeBuilder, NodeConfig, NodeSecurity,
 };
 pub use reload::{ReloadError, TrustReload};
+pub use token::{TokenLoadError, TokenSource};

@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use super::error::{InvalidSetting, Setting, StartError};
 use super::handle::Node;
+use super::token::TokenSource;
 use crate::admission::DialBack;
 use crate::member::{MemberId, Role};
 use crate::membership::{ContactPoint, LocalMember, Options};
+use crate::seal::JoinToken;
 use crate::swim::Params;
 use crate::transport::tcp::SocketOptions;
 use crate::trust::{Trust, TrustOptions};
@@ -70,6 +72,10 @@ pub struct NodeConfig {
     /// With TLS: how long a gossip key is used before a new one is made; `None`: only on request ([`super::Node::rotate_keys`]).
     /// It should be many times [`Params::sync_interval`], in which keys spread.
     pub key_rotation: Option<Duration>,
+    /// A secret that every node of the cluster knows, the second factor of a join besides the certificate. Both ends prove
+    /// that they know it and never send it. Without TLS it keeps strangers out who cannot read along; who can, may guess at
+    /// a weak one.
+    pub token: Option<TokenSource>,
 }
 
 /// Where a node's certificates come from.
@@ -104,6 +110,7 @@ impl NodeConfig {
             handshake_timeout: DEFAULT_HANDSHAKE_TIMEOUT,
             dial_back: None,
             key_rotation: Some(DEFAULT_KEY_ROTATION),
+            token: None,
         }
     }
 
@@ -138,7 +145,12 @@ impl NodeConfig {
     }
 
     /// What the state machine needs of it, for a node that others reach at `advertised`.
-    pub(crate) fn into_options(self, advertised: SocketAddr, trust: Option<&Trust>) -> Options {
+    pub(crate) fn into_options(
+        self,
+        advertised: SocketAddr,
+        trust: Option<&Trust>,
+        token: Option<JoinToken>,
+    ) -> Options {
         Options {
             local: LocalMember {
                 id: self.id,
@@ -163,6 +175,7 @@ impl NodeConfig {
             }),
             key_rotation: self.key_rotation,
             join_retry_refused: self.join_retry_refused,
+            token,
         }
     }
 }
@@ -293,6 +306,12 @@ impl NodeBuilder {
     /// TLS on all connections, with certificates already loaded.
     pub fn trust(mut self, trust: Trust) -> Self {
         self.config.security = Some(NodeSecurity::Loaded(trust));
+        self
+    }
+
+    /// The join token: a secret that every node of the cluster knows. See [`NodeConfig::token`].
+    pub fn token(mut self, token: &str) -> Self {
+        self.config.token = Some(TokenSource::Given(token.into()));
         self
     }
 

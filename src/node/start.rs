@@ -11,9 +11,10 @@ use super::driver::{Driver, Setup};
 use super::error::{Setting, StartError};
 use super::handle::{COMMANDS_MAX, Node, Shared};
 use super::options::{NodeConfig, NodeSecurity};
+use super::token::TokenSource;
 use super::work::Dialling;
 use crate::membership::Membership;
-use crate::seal::Seed;
+use crate::seal::{JoinToken, Seed};
 use crate::transport::udp::Udp;
 use crate::transport::{Security, tcp};
 use crate::trust::{Trust, TrustOptions};
@@ -22,6 +23,7 @@ pub(super) async fn start(config: NodeConfig) -> Result<Node, StartError> {
     config.check()?;
     let clock = Clock::start();
     let trust = load_trust(&config)?;
+    let token = config.token.as_ref().map(load_token).transpose()?;
     let seed = Seed::new(clock::entropy().map_err(StartError::Entropy)?);
     let bind = resolve(Setting::Bind, &config.bind_host, config.bind_port, None).await?;
     let (listener, udp) = tcp::bind(bind, config.udp, &config.sockets)?;
@@ -48,7 +50,7 @@ pub(super) async fn start(config: NodeConfig) -> Result<Node, StartError> {
     let contacts = config.contact_points.clone();
     let core = Membership::new(
         clock.now(),
-        config.into_options(advertised, trust.as_ref()),
+        config.into_options(advertised, trust.as_ref(), token),
         seed,
     );
     let shared = Arc::new(Shared::new(
@@ -84,6 +86,16 @@ fn load_trust(config: &NodeConfig) -> Result<Option<Trust>, StartError> {
             Ok(Some(trust))
         }
     }
+}
+
+fn load_token(source: &TokenSource) -> Result<JoinToken, StartError> {
+    let (token, weakness) = source.load()?;
+    if let Some(weakness) = weakness {
+        tracing::warn!(
+            "the join token is easily guessed: {weakness}; `openssl rand -hex 32` makes a good one"
+        );
+    }
+    Ok(token)
 }
 
 async fn resolve(

@@ -73,6 +73,7 @@ pub fn plain_options(number: u32) -> Options {
         dial_back: DialBack::Any,
         key_rotation: None,
         join_retry_refused: false,
+        token: None,
     }
 }
 

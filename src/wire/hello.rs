@@ -149,6 +149,24 @@ pub enum Side {
     Listener,
 }
 
+impl Side {
+    /// The other one.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Dialer => Self::Listener,
+            Self::Listener => Self::Dialer,
+        }
+    }
+
+    const fn number(self) -> u8 {
+        match self {
+            Self::Dialer => 0,
+            Self::Listener => 1,
+        }
+    }
+}
+
 /// What is known of a secured connection, apart from its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Channel {
@@ -169,12 +187,33 @@ pub enum Channel {
 pub fn proof_statement(side: Side, exporter: &[u8; 32], hello: &[u8]) -> Vec<u8> {
     let mut statement = Vec::with_capacity(96);
     statement.extend(b"Phalanx proof v1");
-    statement.push(match side {
-        Side::Dialer => 0,
-        Side::Listener => 1,
-    });
+    statement.push(side.number());
     statement.extend(exporter);
     statement.extend(sha256(hello));
+    statement
+}
+
+/// What a join token proves itself on: the side of whoever proves, the connection's exporter value where it has one, and the
+/// hashes of both ends' hellos, whose nonces make it one of its kind where it has none.
+#[must_use]
+pub fn token_statement(
+    side: Side,
+    channel: &Channel,
+    dialer_hello: &[u8],
+    listener_hello: &[u8],
+) -> Vec<u8> {
+    let mut statement = Vec::with_capacity(128);
+    statement.extend(b"Phalanx token v1");
+    statement.push(side.number());
+    match channel {
+        Channel::Plain => statement.push(0),
+        Channel::Tls { exporter, .. } => {
+            statement.push(1);
+            statement.extend(exporter);
+        }
+    }
+    statement.extend(sha256(dialer_hello));
+    statement.extend(sha256(listener_hello));
     statement
 }
 

@@ -124,6 +124,12 @@ codes! {
     ChainTooComplex = 36 permanent,
     /// The certificate matches none of the identity rules.
     IdentityMismatch = 37 permanent,
+    /// The join token of one side is not that of the other.
+    TokenMismatch = 38 permanent,
+    /// One side demands a join token, and the other has none.
+    TokenRequired = 39 permanent,
+    /// The key exchange is not post-quantum, and one side demands it.
+    PostQuantumRequired = 40 permanent,
 }
 
 impl fmt::Display for Code {

@@ -536,6 +536,7 @@ fn one_of_each() -> Vec<Frame> {
         Frame::JoinAccept {
             join,
             ring: WireKeyring::default(),
+            token: None,
         },
         Frame::JoinDone {
             join,

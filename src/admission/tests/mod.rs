@@ -5,4 +5,5 @@ mod bounds;
 mod connection;
 mod join;
 mod rehearsal;
+mod token;
 mod world;

@@ -651,6 +651,7 @@ pub(super) fn options(n: usize, tls: bool) -> Options {
         tls,
         handshake_timeout: Duration::from_secs(10),
         dial_back: DialBack::Any,
+        token: None,
     }
 }
 

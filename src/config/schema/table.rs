@@ -92,8 +92,8 @@ const CLUSTER: &[Row] = &[
     row("clusterName", Kind::Name, "zeebe-cluster", "Nodes of another name are refused."),
     row("clusterId", Kind::Name, "", "Nodes of another id are refused; none: any id will do."),
     row("joinRetryRefused", Kind::Bool, "false", "Keep trying instead of exiting when every contact point refuses."),
-    row("token", Kind::Text, "", "A shared secret that every joining node must know.").secret().planned(),
-    row("tokenFile", Kind::Path, "", "File with the shared secret.").planned(),
+    row("token", Kind::Text, "", "A secret that all nodes share, the second factor of a join; proven, never sent.").secret(),
+    row("tokenFile", Kind::Path, "", "File whose first line is that secret."),
     row("gossip.key", Kind::Text, "", "A shared key for the datagrams of plaintext clusters.").secret().planned(),
     row("messageCompression", Kind::Choice(&["NONE", "GZIP", "SNAPPY"]), "NONE", "Compression of messages.").inert(),
 ];

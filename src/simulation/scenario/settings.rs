@@ -16,11 +16,12 @@ use crate::simulation::NodeId;
 use crate::simulation::chance::Chance;
 
 /// The settings that follow from a node's place in the scenario, whatever its role.
-const TAKEN: [&str; 12] = [
+const TAKEN: [&str; 13] = [
     "cluster.nodeId",
     "cluster.memberId",
     "cluster.initialContactPoints",
     "cluster.contactPoint",
+    "cluster.tokenFile",
     "network.internalApi.host",
     "network.internalApi.port",
     "network.internalApi.advertisedHost",

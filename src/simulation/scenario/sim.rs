@@ -113,7 +113,13 @@ fn options(config: NodeConfig, node: NodeId, trust: Option<&Trust>) -> Options {
         Role::Gateway => format!("n{number}"),
     };
     let id = MemberId::new(&id).expect("letters and digits");
-    NodeConfig { id, ..config }.into_options(address(node), trust)
+    let token = config.token.as_ref().map(|source| {
+        let loaded = source.load();
+        loaded
+            .expect("the configuration has checked it, and takes no file")
+            .0
+    });
+    NodeConfig { id, ..config }.into_options(address(node), trust, token)
 }
 
 fn address(node: NodeId) -> SocketAddr {

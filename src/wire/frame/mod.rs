@@ -80,6 +80,8 @@ pub enum Frame {
         join: JoinId,
         /// The gossip keys held; none without TLS.
         ring: WireKeyring,
+        /// The contact's proof of the join token, where one is configured.
+        token: Option<[u8; 32]>,
     },
     /// The joiner has judged the last page; pages of its own view follow.
     JoinDone {
@@ -105,7 +107,7 @@ pub enum Frame {
         join: JoinId,
         /// The joiner's record.
         record: Vec<u8>,
-        /// HMAC of the join token, where one is configured.
+        /// The joiner's proof of the join token, where one is configured.
         token: Option<[u8; 32]>,
     },
     /// The joiner's generation is too low: it starts again with at least this one.

@@ -16,9 +16,8 @@ pub(super) fn encode(frame: &Frame, out: &mut Vec<u8>) {
         Frame::Hello { hello, proof } => codec::encode_into(&(hello, proof), out),
         Frame::Introduction(introduction) => codec::encode_into(introduction, out),
         Frame::Introductions { entries, last } => codec::encode_into(&(entries, last), out),
-        Frame::JoinAccept { join, ring } | Frame::JoinDone { join, ring } => {
-            codec::encode_into(&(join, ring), out)
-        }
+        Frame::JoinAccept { join, ring, token } => codec::encode_into(&(join, ring, token), out),
+        Frame::JoinDone { join, ring } => codec::encode_into(&(join, ring), out),
         Frame::JoinRefused {
             join,
             code,
@@ -112,8 +111,8 @@ pub(super) fn decode(kind: u8, payload: &[u8]) -> Result<Frame, DecodeError> {
             }
         }
         0x13 => {
-            let (join, ring) = codec::decode("JoinAccept", payload)?;
-            Frame::JoinAccept { join, ring }
+            let (join, ring, token) = codec::decode("JoinAccept", payload)?;
+            Frame::JoinAccept { join, ring, token }
         }
         0x14 => {
             let (join, ring) = codec::decode("JoinDone", payload)?;

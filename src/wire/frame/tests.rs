@@ -53,6 +53,7 @@ fn one_of_each() -> Vec<Frame> {
         Frame::JoinAccept {
             join,
             ring: ring.clone(),
+            token: Some([6; 32]),
         },
         Frame::JoinDone {
             join,

@@ -11,6 +11,9 @@ use crate::support::is_installed;
 const SECURITY: &str = "ZEEBE_BROKER_NETWORK_SECURITY";
 const STORE_PASSWORD: &str = "planted-store-password-4711";
 const KEY_PASSWORD: &str = "planted key password 0815";
+const TOKEN: &str = "planted%20join%20token%20161803";
+const DECODED_TOKEN: &str = "planted join token 161803";
+const WRONG_TOKEN: &str = "planted-wrong-token-314159";
 const WRONG_PASSWORD: &str = "planted-wrong-password-42";
 
 /// Three brokers, with a key store, an encrypted key file and texts in the environment, form a cluster. Then everything they
@@ -22,7 +25,7 @@ fn no_planted_secret_is_ever_said() {
         println!("SKIPPED: openssl is not installed");
         return;
     }
-    let site = Site::new(3);
+    let site = Site::new(4);
     let files: Vec<NodeFiles> = site.certificates().into_iter().map(files).collect();
     let (store, encrypted) = (key_store(&files[0]), encrypted_key(&files[1]));
     let ways: [Vec<(String, String)>; 3] = [
@@ -45,6 +48,7 @@ fn no_planted_secret_is_ever_said() {
             let mut variables = site.variables(id, &Security::Plain, &[0, 1, 2]);
             variables.push(("ZEEBE_BROKER_NETWORK_SECURITY_ENABLED", "true".to_owned()));
             variables.push(("PHALANX_LOG", "trace".to_owned()));
+            plant_token(id, &site, &mut variables);
             let more = ways[id]
                 .iter()
                 .map(|(name, value)| (name.as_str(), value.clone()));
@@ -67,6 +71,17 @@ fn no_planted_secret_is_ever_said() {
         let stdout = String::from_utf8_lossy(&broker.process.stdout()).into_owned();
         said.push((format!("output of {}", broker.id), stdout));
     }
+    let mut stranger = site.variables(3, &Security::Plain, &[0]);
+    stranger.push(("ZEEBE_BROKER_NETWORK_SECURITY_ENABLED", "true".to_owned()));
+    stranger.push(("ZEEBE_BROKER_CLUSTER_TOKEN", WRONG_TOKEN.to_owned()));
+    let more = ways[2].iter();
+    stranger.extend(more.map(|(name, value)| (name.as_str(), value.clone())));
+    let output = phalanx(&stranger).arg("broker").output().unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    let line = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(line.contains("TokenMismatch"), "{line}");
+    said.push(("a wrong token".to_owned(), line));
+    said.push(("log of 0 once more".to_owned(), brokers[0].process.stderr()));
     drop(brokers);
     for (id, variables) in variables.iter().enumerate() {
         said.extend(everything_the_command_line_says(id, variables));
@@ -87,6 +102,9 @@ fn no_planted_secret_is_ever_said() {
         STORE_PASSWORD.to_owned(),
         KEY_PASSWORD.to_owned(),
         WRONG_PASSWORD.to_owned(),
+        TOKEN.to_owned(),
+        DECODED_TOKEN.to_owned(),
+        WRONG_TOKEN.to_owned(),
         base64(&files[2].key),
     ];
     for files in &files {
@@ -97,6 +115,25 @@ fn no_planted_secret_is_ever_said() {
         for secret in &planted {
             assert!(!text.contains(secret.as_str()), "{where_said} has {secret}");
         }
+    }
+}
+
+/// The join token: in a file, in a contact point, and as a setting of its own.
+fn plant_token(id: usize, site: &Site, variables: &mut Vec<(&str, String)>) {
+    match id {
+        0 => {
+            let file = site.directory().join("token");
+            fs::write(&file, format!("{DECODED_TOKEN}\n")).unwrap();
+            variables.push(("ZEEBE_BROKER_CLUSTER_TOKENFILE", text(&file)));
+        }
+        1 => {
+            let contacts = variables
+                .iter_mut()
+                .find(|(name, _)| name.ends_with("CONTACTPOINTS"));
+            let contacts = &mut contacts.unwrap().1;
+            *contacts = format!("tls://{TOKEN}@{contacts}");
+        }
+        _ => variables.push(("ZEEBE_BROKER_CLUSTER_TOKEN", DECODED_TOKEN.to_owned())),
     }
 }
 
