@@ -353,7 +353,7 @@ fn a_bad_variable_is_one_line_and_exit_2() {
         (
             "ZEEBE_BROKER_CLUSTER_TOKEN",
             "hush",
-            "not available in this version ******",
+            "at least 8 bytes; openssl rand -hex 32",
         ),
     ] {
         for action in ["show", "check"] {
