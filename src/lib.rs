@@ -95,6 +95,7 @@ pub mod admin;
 pub mod cli;
 
 pub use membership::Event;
+pub use node::rehearsal;
 pub use node::{
     DEFAULT_CLUSTER, DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_KEY_ROTATION, DEFAULT_PORT,
     DEFAULT_RELOAD_INTERVAL, EVENTS_MAX, Ended, EventStream, InvalidSetting, JoinError, Node,

@@ -300,6 +300,12 @@ impl Admission {
         self.introductions.find(now, tag)
     }
 
+    /// The other end of a connection, once it has said who it is; proven if the connection is.
+    #[must_use]
+    pub fn peer(&self, link: LinkId) -> Option<Peer> {
+        self.links.get(&link)?.connection.as_ref()?.peer()
+    }
+
     /// Whether nothing is left to do.
     #[must_use]
     pub fn is_settled(&self) -> bool {

@@ -50,8 +50,9 @@ struct Input {
     format: Format,
 }
 
+/// Which section of the configuration is meant.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Section {
+pub(super) enum Section {
     /// `zeebe.broker`
     Broker,
     /// `zeebe.gateway`

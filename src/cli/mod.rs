@@ -4,11 +4,13 @@ mod certs;
 mod client;
 mod clock;
 mod config;
+mod doctor;
 mod exit;
 mod keys;
 mod local;
 mod log;
 mod members;
+mod mend;
 mod node;
 mod output;
 mod refused;
@@ -50,6 +52,8 @@ enum Command {
     Certs(certs::Args),
     /// Show or check the configuration without starting a node.
     Config(config::Args),
+    /// Rehearse the join of a node that does not run yet: what each contact point would say, and what is in the way.
+    Doctor(doctor::Args),
     /// Run a gateway until it is told to stop: a full member under its own section of the configuration.
     Gateway(node::Args),
     /// The gossip keys of a running cluster.
@@ -68,6 +72,7 @@ impl Command {
             Self::Broker(args) => node::run(Role::Broker, &args),
             Self::Certs(args) => certs::run(&args),
             Self::Config(args) => config::run(args),
+            Self::Doctor(args) => doctor::run(&args),
             Self::Gateway(args) => node::run(Role::Gateway, &args),
             Self::Keys(args) => keys::run(&args),
             Self::Local(args) => local::run(&args),

@@ -11,7 +11,7 @@ pub(super) fn explain(code: Code, by: Option<SocketAddr>) -> String {
     format!("refused for good{by}: {code}: {meaning}; {remedy}")
 }
 
-fn meaning_and_remedy(code: Code) -> (&'static str, &'static str) {
+pub(super) fn meaning_and_remedy(code: Code) -> (&'static str, &'static str) {
     use Code as C;
     match code {
         C::SecurityMismatch => (

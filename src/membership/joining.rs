@@ -95,6 +95,25 @@ pub(super) fn local_record(
     }
 }
 
+/// What the certificate's key vouches for; nothing without TLS.
+pub(super) fn introduction_fields(
+    options: &Options,
+    generation: Generation,
+    gossip: &GossipKeyPair,
+    serial: u32,
+) -> Option<IntroductionFields> {
+    Some(IntroductionFields {
+        cluster: options.cluster.clone(),
+        cluster_id: options.cluster_id.clone(),
+        id: options.local.id.clone(),
+        generation,
+        serial,
+        gossip_key: gossip.public(),
+        advertised: options.local.advertised_text(),
+        leaf: options.certificate?,
+    })
+}
+
 impl Joining {
     pub(super) const fn is_ready(&self) -> bool {
         self.ready

@@ -27,12 +27,14 @@
 //! | `contacts` | one such round: its addresses, outcomes and what they mean |
 //! | `healing` | redialling, for ever, whoever died without leaving |
 //! | `address_book` | where those were last seen |
+//! | `guest` | a node that takes no part, to rehearse its joins |
 
 mod address_book;
 mod contacts;
 mod exchange;
 mod fetching;
 mod gate;
+mod guest;
 mod healing;
 mod joining;
 mod keys;
@@ -57,6 +59,7 @@ use rand_pcg::Pcg64;
 pub use crate::member::ContactPoint;
 pub use address_book::ADDRESS_BOOK_LEN_MAX;
 pub use gate::{DatagramError, DatagramStats};
+pub(crate) use guest::Guest;
 pub use keys::{KeyStatus, RotateError};
 pub use options::{LocalMember, Options};
 pub use output::{Event, Output, Timer, Wakeup};

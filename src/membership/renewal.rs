@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::joining::introduction_fields;
 use super::{Membership, Output, Stage};
 use crate::admission::Credentials;
 use crate::member::{IntroductionTag, MemberRecord};
@@ -62,18 +63,9 @@ impl Membership {
 
     /// Has the certificate's key sign what it vouches for.
     pub(super) fn ask_for_introduction(&mut self, gossip: &GossipKeyPair, serial: u32) {
-        let Some(leaf) = self.options.certificate else {
+        let fields = introduction_fields(&self.options, self.generation, gossip, serial);
+        let Some(fields) = fields else {
             return;
-        };
-        let fields = IntroductionFields {
-            cluster: self.options.cluster.clone(),
-            cluster_id: self.options.cluster_id.clone(),
-            id: self.options.local.id.clone(),
-            generation: self.generation,
-            serial,
-            gossip_key: gossip.public(),
-            advertised: self.options.local.advertised_text(),
-            leaf,
         };
         let encoded = fields.encode();
         self.joining.expect(fields);

@@ -9,6 +9,7 @@
 //! | `error` | why a node does not start, does not join, or has ended |
 //! | `from_config` | the same, from the configuration |
 //! | `reload` | certificates that change while the node runs |
+//! | `rehearsal` | joins rehearsed by a node that does not run |
 //! | `token` | the join token as it is configured |
 //! | `start` | from a configuration to a running node |
 //! | `driver` | the loop: wait, feed one input, drain the outputs |
@@ -27,6 +28,7 @@ mod handle;
 mod limiter;
 mod log;
 mod options;
+pub mod rehearsal;
 mod reload;
 mod start;
 mod token;

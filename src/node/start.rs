@@ -13,13 +13,28 @@ use super::handle::{COMMANDS_MAX, Node, Shared};
 use super::options::{NodeConfig, NodeSecurity};
 use super::token::TokenSource;
 use super::work::Dialling;
-use crate::membership::Membership;
+use crate::membership::{LocalMember, Membership, Options};
 use crate::seal::{JoinToken, Seed};
+use crate::transport::tcp::Listener;
 use crate::transport::udp::Udp;
 use crate::transport::{Security, tcp};
 use crate::trust::{Trust, TrustOptions};
 
-pub(super) async fn start(config: NodeConfig) -> Result<Node, StartError> {
+/// What a node stands on.
+pub(super) struct Ground {
+    pub(super) clock: Clock,
+    pub(super) trust: Option<Trust>,
+    pub(super) seed: Seed,
+    pub(super) listener: Listener,
+    pub(super) udp: Option<Udp>,
+    /// What the listener is bound to.
+    pub(super) bound: SocketAddr,
+    pub(super) dialling: Dialling,
+    pub(super) options: Options,
+}
+
+/// Loads what must be loaded, binds what must be bound, and resolves what others are told.
+pub(super) async fn prepare(config: NodeConfig) -> Result<Ground, StartError> {
     config.check()?;
     let clock = Clock::start();
     let trust = load_trust(&config)?;
@@ -33,14 +48,26 @@ pub(super) async fn start(config: NodeConfig) -> Result<Node, StartError> {
         source,
     })?;
     let advertised = advertised(&config, bound).await?;
-    tracing::info!(member = %config.id, %bound, %advertised, tls = trust.is_some(), udp = config.udp, "listening");
-
     let dialling = Dialling {
         source: bind.ip(),
         options: config.sockets,
         security: watch::Sender::new(trust.clone().map_or(Security::Plain, Security::Tls)),
         deadline: config.handshake_timeout,
     };
+    let options = config.into_options(advertised, trust.as_ref(), token);
+    Ok(Ground {
+        clock,
+        trust,
+        seed,
+        listener,
+        udp,
+        bound,
+        dialling,
+        options,
+    })
+}
+
+pub(super) async fn start(config: NodeConfig) -> Result<Node, StartError> {
     let slack = config.membership.probe_interval / 4;
     let reload_interval = config.reload_interval;
     let files = match &config.security {
@@ -48,11 +75,19 @@ pub(super) async fn start(config: NodeConfig) -> Result<Node, StartError> {
         Some(NodeSecurity::Loaded(_)) | None => None,
     };
     let contacts = config.contact_points.clone();
-    let core = Membership::new(
-        clock.now(),
-        config.into_options(advertised, trust.as_ref(), token),
+    let Ground {
+        clock,
+        trust,
         seed,
-    );
+        listener,
+        udp,
+        bound,
+        dialling,
+        options,
+    } = prepare(config).await?;
+    let LocalMember { id, advertised, .. } = &options.local;
+    tracing::info!(member = %id, %bound, %advertised, tls = trust.is_some(), udp = udp.is_some(), "listening");
+    let core = Membership::new(clock.now(), options, seed);
     let shared = Arc::new(Shared::new(
         core,
         udp.as_ref().map(Udp::errors).unwrap_or_default(),

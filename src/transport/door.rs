@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::sniff::{self, Spoken};
 use super::tcp::{self, SocketOptions};
+pub use super::tls::Session;
 use super::{LinkError, Security, tls};
 use crate::trust::VerifiedPeer;
 use crate::wire::hello::Channel;
@@ -26,6 +27,8 @@ pub struct Secured {
     /// Whose certificate TLS has seen at the other end: that of whoever was dialled, always; that of whoever dials, where
     /// it was asked for and shown.
     pub peer: Option<VerifiedPeer>,
+    /// What TLS has agreed on; none without it.
+    pub session: Option<Session>,
 }
 
 /// The bytes of a secured connection: a [`TcpStream`], or TLS over one.
@@ -127,6 +130,7 @@ impl Secured {
             stream: Box::new(stream),
             channel: Channel::Plain,
             peer: None,
+            session: None,
         }
     }
 }

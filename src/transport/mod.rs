@@ -33,7 +33,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::timeout;
 
-use crate::trust::Trust;
+use crate::trust::{Trust, VerifyError};
 use crate::wire::refusal::Code;
 
 /// How long a refused peer's last bytes are waited for, so that it can read the refusal: closing a socket with unread
@@ -64,6 +64,21 @@ pub struct LinkError {
 impl From<Code> for LinkError {
     fn from(code: Code) -> Self {
         Self { code, source: None }
+    }
+}
+
+impl LinkError {
+    /// Whether the peer has refused us, by an alert of TLS; otherwise it is our finding, or the network's.
+    #[must_use]
+    pub fn is_peers_word(&self) -> bool {
+        let is_mismatch = self.code == Code::SecurityMismatch;
+        is_mismatch || self.source.as_ref().is_some_and(tls::is_alert)
+    }
+
+    /// What is wrong with the peer's certificates, if that is why it is refused.
+    #[must_use]
+    pub fn certificate_error(&self) -> Option<&VerifyError> {
+        self.source.as_ref()?.get_ref()?.downcast_ref()
     }
 }
 

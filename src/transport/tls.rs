@@ -14,6 +14,7 @@
 //! | `certificate_required`: a client showed none | `CertificateRequired` |
 //! | `no_application_protocol` | `ProtocolMismatch` |
 
+use std::fmt;
 use std::io;
 use std::net::IpAddr;
 
@@ -33,6 +34,17 @@ use crate::wire::refusal::Code;
 
 /// The label under which both ends derive the value that proofs are bound to (RFC 8446 §7.5), without context.
 pub const EXPORTER_LABEL: &[u8] = b"EXPORTER-phalanx-hello-v1";
+
+/// What the two ends of a TLS connection have agreed on, by the names of the standards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// The version of TLS.
+    pub version: String,
+    /// The cipher suite.
+    pub cipher: String,
+    /// The group of the key exchange.
+    pub group: String,
+}
 
 /// The listener's side of the handshake. Cancelled, it drops the connection.
 ///
@@ -104,10 +116,16 @@ pub fn established_code(error: &io::Error) -> Option<Code> {
 
 /// The handshake is complete. Now the verdict counts: without a good one, no [`Secured`].
 async fn finish(stream: TlsStream<TcpStream>, verdict: &Verdict) -> Result<Secured, LinkError> {
-    let channel = match &stream {
-        TlsStream::Client(stream) => channel(stream.get_ref().1),
-        TlsStream::Server(stream) => channel(stream.get_ref().1),
-    }?;
+    let (channel, session) = match &stream {
+        TlsStream::Client(stream) => {
+            let connection = stream.get_ref().1;
+            (channel(connection)?, session(connection))
+        }
+        TlsStream::Server(stream) => {
+            let connection = stream.get_ref().1;
+            (channel(connection)?, session(connection))
+        }
+    };
     let peer = match (verdict.get(), &stream) {
         (Some(Ok(peer)), _) => Some(peer),
         (None, TlsStream::Server(_)) => None,
@@ -120,6 +138,7 @@ async fn finish(stream: TlsStream<TcpStream>, verdict: &Verdict) -> Result<Secur
         stream: Box::new(stream),
         channel,
         peer,
+        session: Some(session),
     })
 }
 
@@ -149,6 +168,21 @@ fn channel<Data>(connection: &ConnectionCommon<Data>) -> Result<Channel, LinkErr
         exporter,
         peer_leaf: leaf_hash(connection),
     })
+}
+
+fn session(state: &CommonState) -> Session {
+    let group = state.negotiated_key_exchange_group();
+    let suite = state.negotiated_cipher_suite();
+    Session {
+        version: name(state.protocol_version()),
+        cipher: name(suite.map(|suite| suite.suite())),
+        group: name(group.map(|group| group.name())),
+    }
+}
+
+/// All three are agreed on before a handshake is complete.
+fn name(agreed: Option<impl fmt::Debug>) -> String {
+    agreed.map_or_else(|| "unknown".to_owned(), |agreed| format!("{agreed:?}"))
 }
 
 fn leaf_hash(state: &CommonState) -> Option<[u8; 32]> {
@@ -213,6 +247,11 @@ fn alert_code(alert: AlertDescription) -> Code {
         | AlertDescription::CertificateUnknown => Code::CertificateRejected,
         _ => Code::HandshakeFailed,
     }
+}
+
+/// Whether an error is the peer's own word: an alert.
+pub(super) fn is_alert(error: &io::Error) -> bool {
+    matches!(tls_error(error), Some(rustls::Error::AlertReceived(_)))
 }
 
 fn tls_error(error: &io::Error) -> Option<&rustls::Error> {

@@ -299,6 +299,12 @@ impl Trust {
         self.shared.credentials.leaf().subject().to_string()
     }
 
+    /// The first moment of the node's own certificate.
+    #[must_use]
+    pub fn not_before(&self) -> Timestamp {
+        self.shared.credentials.leaf().validity().not_before
+    }
+
     /// The last moment of the node's own certificate.
     #[must_use]
     pub fn not_after(&self) -> Timestamp {

@@ -2,6 +2,7 @@
 
 mod broker;
 mod certs;
+mod doctor;
 mod failures;
 mod lives;
 mod local;

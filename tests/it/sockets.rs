@@ -571,6 +571,7 @@ impl Link {
             stream: Box::new(listener.accept().await.stream),
             channel: Channel::Plain,
             peer: None,
+            session: None,
         };
         (Self::open(secured), peer)
     }
