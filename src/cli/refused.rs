@@ -11,6 +11,7 @@ pub(super) fn explain(code: Code, by: Option<SocketAddr>) -> String {
     format!("refused for good{by}: {code}: {meaning}; {remedy}")
 }
 
+/// What a code means, and what to do.
 pub(super) fn meaning_and_remedy(code: Code) -> (&'static str, &'static str) {
     use Code as C;
     match code {

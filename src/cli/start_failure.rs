@@ -159,7 +159,7 @@ fn place(setting: &ConfigSetting) -> String {
 }
 
 /// What to do about a file, where the text does not say so already.
-fn of_file(error: &LoadError) -> Option<&'static str> {
+pub(super) fn of_file(error: &LoadError) -> Option<&'static str> {
     match &error.problem {
         LoadProblem::BadCertificate { .. } => Some("put a sound certificate in its place"),
         LoadProblem::BadPem(_) => Some("write the file anew from its source"),

@@ -31,6 +31,7 @@ pub(super) struct Certificate {
     spki: SubjectPublicKeyInfoDer<'static>,
     signed: Signed,
     extensions: Extensions,
+    is_for_development: bool,
 }
 
 /// The versions that are read.
@@ -207,6 +208,7 @@ impl Certificate {
                 signature: parsed.signature_value.data.to_vec(),
             },
             extensions: Extensions::read(tbs.extensions())?,
+            is_for_development: is_for_development(&tbs.subject),
         })
     }
 
@@ -241,6 +243,11 @@ impl Certificate {
 
     pub(super) const fn extensions(&self) -> &Extensions {
         &self.extensions
+    }
+
+    /// Whether its organization marks it as [`DEVELOPMENT`].
+    pub(super) const fn is_for_development(&self) -> bool {
+        self.is_for_development
     }
 
     /// Subject and issuer are the same name. Says nothing of who signed it.
@@ -385,6 +392,11 @@ fn outer_algorithm(parsed: &X509Certificate<'_>) -> Option<Vec<u8>> {
     (tlv(SEQUENCE, &parts) == parsed.as_raw()).then(|| algorithm.data.to_vec())
 }
 
+fn is_for_development(subject: &X509Name<'_>) -> bool {
+    let mut organizations = subject.iter_organization();
+    organizations.any(|organization| organization.as_str() == Ok(DEVELOPMENT))
+}
+
 /// Dates before 1970 count as 1970.
 fn timestamp(time: ASN1Time) -> Timestamp {
     Timestamp::from_secs(u64::try_from(time.timestamp()).unwrap_or(0))
@@ -398,6 +410,8 @@ pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
         .expect("SHA-256 yields 32 bytes")
 }
 
+/// The organization of certificates that are made for development: not for production.
+pub const DEVELOPMENT: &str = "Phalanx development, not for production";
 const NAME_TEXT_LEN_MAX: usize = 200;
 const KEY_USAGE: Oid<'static> = oid!(2.5.29.15);
 const SUBJECT_ALT_NAME: Oid<'static> = oid!(2.5.29.17);

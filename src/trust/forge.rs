@@ -1,7 +1,5 @@
 //! Certificates for tests, written byte by byte: version 1, wrong, hostile, as no library would make them.
 
-use std::fmt::Write;
-
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 use rustls::pki_types::CertificateDer;
@@ -222,31 +220,7 @@ pub(super) fn load(chain: &str, key: &str) -> Result<(Trust, Vec<TrustWarning>),
 }
 
 pub(super) fn pem(label: &str, der: &[u8]) -> String {
-    let mut text = format!("-----BEGIN {label}-----\n");
-    for line in base64(der).as_bytes().chunks(64) {
-        writeln!(text, "{}", std::str::from_utf8(line).unwrap()).unwrap();
-    }
-    text + &format!("-----END {label}-----\n")
-}
-
-pub(super) fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let group = chunk
-            .iter()
-            .fold(0_u32, |group, byte| group << 8 | u32::from(*byte));
-        let group = group << (8 * (3 - chunk.len()));
-        for index in 0..4 {
-            let sextet = (group >> (18 - 6 * index)) & 0x3f;
-            text.push(if index > chunk.len() {
-                '='
-            } else {
-                ALPHABET[sextet as usize] as char
-            });
-        }
-    }
-    text
+    super::pem::encode(label, der).to_string()
 }
 
 fn sequence(parts: &[&[u8]]) -> Vec<u8> {

@@ -12,6 +12,7 @@
 use std::fmt;
 
 use regex::{Regex, RegexBuilder};
+use rustls::pki_types::CertificateDer;
 use thiserror::Error;
 
 use super::names::{Names, server_name};
@@ -56,6 +57,28 @@ pub enum RuleKind {
     Ip,
     /// The URI of the subjectAltName.
     Uri,
+}
+
+impl IdentityOptions {
+    /// Judges whom a certificate may stand for, wherever it comes from: this says nothing of who issued it.
+    ///
+    /// # Errors
+    ///
+    /// [`VerifyError`] if the rules do not let it stand for what is claimed.
+    ///
+    /// # Panics
+    ///
+    /// If a rule is not one that [`RuleKind::check`] lets pass.
+    pub fn judge(
+        &self,
+        certificate: &CertificateDer<'static>,
+        claim: &Claim<'_>,
+    ) -> Result<(), VerifyError> {
+        let rules = IdentityRules::new(self).expect("rules are checked where they are read");
+        let names = Names::of(certificate);
+        let subject = names.common_name().unwrap_or("(no name)");
+        rules.judge(&format!("CN={}", subject.escape_debug()), &names, claim)
+    }
 }
 
 /// What is wrong with a rule. It is the operator's to mend.

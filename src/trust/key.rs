@@ -9,6 +9,7 @@ use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer};
 use rustls::sign::SigningKey;
 use x509_parser::asn1_rs::{Any, FromDer, Oid, oid};
+use zeroize::Zeroizing;
 
 use super::decrypt;
 use super::load::{Input, LoadError, LoadProblem};
@@ -24,8 +25,45 @@ pub(super) fn load(
     input: &Input,
     passphrase: Option<&Secret>,
 ) -> Result<Arc<dyn SigningKey>, LoadError> {
+    parse(input, &read(input, passphrase)?.as_der())
+}
+
+/// A private key, decrypted, in the form it has in its file.
+pub(super) struct Key {
+    form: Form,
+    der: Zeroizing<Vec<u8>>,
+}
+
+#[derive(Clone, Copy)]
+enum Form {
+    Pkcs1,
+    Pkcs8,
+    Sec1,
+}
+
+impl Key {
+    const fn new(form: Form, der: Zeroizing<Vec<u8>>) -> Self {
+        Self { form, der }
+    }
+
+    pub(super) fn as_der(&self) -> PrivateKeyDer<'_> {
+        let der = self.der.as_slice();
+        match self.form {
+            Form::Pkcs1 => PrivateKeyDer::Pkcs1(PrivatePkcs1KeyDer::from(der)),
+            Form::Pkcs8 => PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(der)),
+            Form::Sec1 => PrivateKeyDer::Sec1(PrivateSec1KeyDer::from(der)),
+        }
+    }
+}
+
+/// Reads the private key of a file, whatever kind it is.
+///
+/// # Errors
+///
+/// [`LoadError`] if there is none, more than one, or an encrypted one that the passphrase does not open.
+pub(super) fn read(input: &Input, passphrase: Option<&Secret>) -> Result<Key, LoadError> {
     if let Some(der) = input.key() {
-        return parse(input, &PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(der)));
+        return Ok(Key::new(Form::Pkcs8, Zeroizing::new(der.to_vec())));
     }
     let blocks = input.blocks()?;
     let keys: Vec<&Block<'_>> = blocks
@@ -57,20 +95,29 @@ pub(super) fn load(
         };
         let decrypted = decrypt::pkcs8(&der, passphrase.expose());
         let der = decrypted.map_err(|problem| input.error(problem))?;
-        let key = PrivatePkcs8KeyDer::from(der.as_slice());
-        return parse(input, &PrivateKeyDer::Pkcs8(key));
+        return Ok(Key::new(Form::Pkcs8, der));
     }
-    let key = match block.label {
-        "PRIVATE KEY" => PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(der.as_slice())),
-        "RSA PRIVATE KEY" => PrivateKeyDer::Pkcs1(PrivatePkcs1KeyDer::from(der.as_slice())),
-        "EC PRIVATE KEY" => PrivateKeyDer::Sec1(PrivateSec1KeyDer::from(der.as_slice())),
+    let form = match block.label {
+        "PRIVATE KEY" => Form::Pkcs8,
+        "RSA PRIVATE KEY" => Form::Pkcs1,
+        "EC PRIVATE KEY" => Form::Sec1,
         label => return Err(input.error(unsupported(kind_of_label(label)))),
     };
-    parse(input, &key)
+    Ok(Key::new(form, der))
 }
 
-fn parse(input: &Input, key: &PrivateKeyDer<'_>) -> Result<Arc<dyn SigningKey>, LoadError> {
+/// The key as what signs handshakes.
+pub(super) fn parse(
+    input: &Input,
+    key: &PrivateKeyDer<'_>,
+) -> Result<Arc<dyn SigningKey>, LoadError> {
     any_supported_type(key).map_err(|_| input.error(unsupported(kind_of(key))))
+}
+
+/// The error of a key that looks right and is not.
+#[cfg(feature = "daemon")]
+pub(super) fn damaged(input: &Input) -> LoadError {
+    input.error(unsupported(Kind::Other("a damaged key")))
 }
 
 fn encrypted(input: &Input, form: &'static str) -> LoadProblem {

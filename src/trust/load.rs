@@ -197,6 +197,18 @@ impl LoadError {
     pub const fn reason(&self) -> &'static str {
         self.problem.reason()
     }
+
+    /// Whether files were found and read, and what they hold is what nodes do not start with.
+    #[must_use]
+    pub const fn is_unusable(&self) -> bool {
+        matches!(
+            self.problem,
+            LoadProblem::KeyMismatch { .. }
+                | LoadProblem::SystemRootsWithoutContactPoints
+                | LoadProblem::Unusable(_)
+                | LoadProblem::UnsupportedKey { .. }
+        )
+    }
 }
 
 impl fmt::Display for LoadError {

@@ -24,7 +24,13 @@ mod fingerprint;
 #[cfg(test)]
 mod forge;
 mod identity;
+#[cfg(feature = "daemon")]
+mod inspect;
 mod introduction;
+#[cfg(feature = "daemon")]
+pub mod issue;
+#[cfg(feature = "daemon")]
+mod judge;
 mod key;
 mod load;
 mod names;
@@ -43,18 +49,22 @@ mod verify_error;
 mod warning;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, ServerConfig};
 
-pub use certificate::CertificateError;
+pub use certificate::{CertificateError, DEVELOPMENT};
 #[cfg(feature = "daemon")]
-pub use dev::{DevCertificates, DevError, DevNode};
+pub use dev::{DevCertificates, DevNode, write_shared};
 pub use fingerprint::Fingerprint;
 pub use identity::{Claim, HostnameVerification, IdentityOptions, RuleError, RuleKind};
+#[cfg(feature = "daemon")]
+pub use inspect::{CertificateFacts, Inspected, Part, key_sha256};
 pub use introduction::{SignError, Signature, VerifiedIntroduction};
+#[cfg(feature = "daemon")]
+pub use judge::{Judged, judge};
 pub use load::{LoadError, LoadProblem, Material};
 pub use pem::PemError;
 pub use secret::Secret;
@@ -278,6 +288,7 @@ impl Trust {
             AnchorOrigin::TrustedCertificates,
         );
         truststore.add(roots.certificates, AnchorOrigin::SystemRoots);
+        warnings.extend(warning::of_development(&truststore));
         warnings.extend(warning::of_dates(&credentials, &truststore, now));
         let shared = Arc::new(Shared {
             credentials,
@@ -379,9 +390,29 @@ impl Trust {
         role: PeerRole,
         now: Timestamp,
     ) -> Result<VerifiedPeer, VerifyError> {
-        let claim = Claim::default();
-        let verified = verify::verify(&self.shared.truststore, chain, role, &claim, now);
+        self.verify_claim(chain, role, &Claim::default(), now)
+    }
+
+    /// The same with what is known of whom the peer claims to be, as behind its introduction.
+    ///
+    /// # Errors
+    ///
+    /// As [`Trust::verify_peer`].
+    pub fn verify_claim(
+        &self,
+        chain: &[CertificateDer<'_>],
+        role: PeerRole,
+        claim: &Claim<'_>,
+        now: Timestamp,
+    ) -> Result<VerifiedPeer, VerifyError> {
+        let verified = verify::verify(&self.shared.truststore, chain, role, claim, now);
         verified.map(|verified| verified.peer)
+    }
+
+    /// The subjects of the trust anchors, in the order in which they are tried, for people.
+    pub fn anchor_subjects(&self) -> impl Iterator<Item = String> {
+        let anchors = self.shared.truststore.anchors().iter();
+        anchors.map(|anchor| anchor.certificate().subject().to_string())
     }
 
     /// Signs the encoded fields of an introduction with the certificate's key.
@@ -409,6 +440,25 @@ impl Trust {
     ) -> Result<VerifiedIntroduction, VerifyError> {
         let statement = (fields, signature);
         introduction::verify_signed(&self.shared.truststore, statement, chain, claim, now)
+    }
+}
+
+impl Passphrase {
+    /// What it is, read from its file if it is in one.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`] if the file cannot be read.
+    pub fn secret(&self) -> Result<Secret, LoadError> {
+        let file = match self {
+            Self::Given(secret) => return Ok(secret.clone()),
+            Self::File(file) => file,
+        };
+        let input = Input::read(Material::Passphrase, file)?;
+        let line = input.bytes().split(|byte| *byte == b'\n').next();
+        let line = line.unwrap_or_default();
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        Ok(String::from_utf8_lossy(line).into_owned().into())
     }
 }
 
@@ -448,17 +498,7 @@ impl TrustOptions {
     }
 
     fn passphrase(&self) -> Result<Option<Secret>, LoadError> {
-        Ok(match &self.passphrase {
-            None => None,
-            Some(Passphrase::Given(secret)) => Some(secret.clone()),
-            Some(Passphrase::File(file)) => {
-                let input = Input::read(Material::Passphrase, file)?;
-                let line = input.bytes().split(|byte| *byte == b'\n').next();
-                let line = line.unwrap_or_default();
-                let line = line.strip_suffix(b"\r").unwrap_or(line);
-                Some(String::from_utf8_lossy(line).into_owned().into())
-            }
-        })
+        self.passphrase.as_ref().map(Passphrase::secret).transpose()
     }
 
     fn judge_exposure(&self, key: &Input) -> Result<Option<TrustWarning>, LoadError> {
@@ -488,6 +528,20 @@ struct Inputs {
     chain: Input,
     key: Input,
     trusted: Option<Input>,
+}
+
+/// The certificates of a file, bare, in order, as [`certificates_from_pem`] has them.
+///
+/// # Errors
+///
+/// [`LoadError`] as well if the file cannot be read; it names the file.
+pub fn certificates_of(file: &Path) -> Result<Vec<CertificateDer<'static>>, LoadError> {
+    let input = Input::read(Material::TrustedCertificates, file)?;
+    let certificates = input.certificates()?;
+    Ok(certificates
+        .iter()
+        .map(|certificate| certificate.der().clone())
+        .collect())
 }
 
 /// The certificates of a PEM file, bare, in order: every `BEGIN` of one is a certificate or an error.

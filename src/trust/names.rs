@@ -65,6 +65,18 @@ impl Names {
         }
     }
 
+    /// The DNS names and addresses, as people read them.
+    #[cfg(feature = "daemon")]
+    pub(super) fn hosts(&self) -> &[String] {
+        &self.hosts
+    }
+
+    /// The URIs.
+    #[cfg(feature = "daemon")]
+    pub(super) fn uris(&self) -> &[String] {
+        &self.uris
+    }
+
     /// Whether any host is named at all.
     pub(super) const fn has_hosts(&self) -> bool {
         !self.hosts.is_empty()

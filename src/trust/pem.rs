@@ -308,6 +308,41 @@ fn sextet(byte: u8) -> Option<u32> {
     Some(u32::from(value))
 }
 
+/// A block of PEM (RFC 7468 §2), with a line end behind it.
+#[cfg(any(test, feature = "daemon"))]
+pub(super) fn encode(label: &str, der: &[u8]) -> Zeroizing<String> {
+    let encoded = encode_base64(der);
+    let mut text = Zeroizing::new(String::with_capacity(encoded.len() * 66 / 64 + 128));
+    text.push_str(&format!("-----BEGIN {label}-----\n"));
+    let mut rest = encoded.as_str();
+    while !rest.is_empty() {
+        let (line, after) = rest.split_at(rest.len().min(LINE_LEN));
+        text.push_str(line);
+        text.push('\n');
+        rest = after;
+    }
+    text.push_str(&format!("-----END {label}-----\n"));
+    text
+}
+
+/// Base64 (RFC 4648 §4) in one line.
+#[cfg(any(test, feature = "daemon"))]
+pub(super) fn encode_base64(bytes: &[u8]) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::with_capacity(bytes.len().div_ceil(3) * 4));
+    for chunk in bytes.chunks(3) {
+        let join = |group, byte: &u8| group << 8 | u32::from(*byte);
+        let group = chunk.iter().fold(0_u32, join) << (8 * (3 - chunk.len()));
+        for index in 0..4 {
+            let sextet = group >> (18 - 6 * index) & 0x3f;
+            text.push(match index > chunk.len() {
+                true => '=',
+                false => char::from(ALPHABET[sextet as usize]),
+            });
+        }
+    }
+    text
+}
+
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     haystack
         .windows(needle.len())
@@ -316,6 +351,10 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
 
 const DASHES: &[u8] = b"-----";
 const LABEL_LEN_MAX: usize = 64;
+#[cfg(any(test, feature = "daemon"))]
+const LINE_LEN: usize = 64;
+#[cfg(any(test, feature = "daemon"))]
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const CERTIFICATE_LABELS: [&str; 3] = ["CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"];
 const KEY_LABELS: [&str; 4] = [
     "PRIVATE KEY",
@@ -328,7 +367,6 @@ const KEY_LABELS: [&str; 4] = [
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::forge::base64;
     use super::*;
 
     const ONE: &str = "-----BEGIN CERTIFICATE-----\nAAEC\n-----END CERTIFICATE-----";
@@ -460,7 +498,7 @@ mod tests {
 
         #[test]
         fn base64_round_trips(bytes in proptest::collection::vec(any::<u8>(), 1..200), width in 1_usize..80) {
-            let encoded = base64(&bytes);
+            let encoded = encode_base64(&bytes);
             let lines: Vec<&str> = encoded.as_bytes().chunks(width).map(|line| std::str::from_utf8(line).unwrap()).collect();
             prop_assert_eq!(decode_base64(lines.join("\r\n").as_bytes()).unwrap().to_vec(), bytes);
         }

@@ -117,6 +117,31 @@ pub(super) fn unusable_key(spki: &SubjectPublicKeyInfoDer<'_>) -> Option<String>
     Some(format!("a key of the kind {}", name_of(&oid)))
 }
 
+/// What kind of key it is, and how long.
+#[cfg(feature = "daemon")]
+pub(super) fn key_name(spki: &SubjectPublicKeyInfoDer<'_>) -> String {
+    if let Some(bits) = rsa_bits(spki) {
+        return format!("RSA, {bits} bits");
+    }
+    let Ok((_, parsed)) = SubjectPublicKeyInfo::from_der(spki.as_ref()) else {
+        return "unreadable".to_owned();
+    };
+    let algorithm = parsed.algorithm.algorithm;
+    if algorithm == ED25519 {
+        return "Ed25519, 256 bits".to_owned();
+    }
+    let curve = parsed.algorithm.parameters.as_ref();
+    let curve = curve.and_then(|curve| curve.as_oid().ok());
+    let names = ["P-256, 256 bits", "P-384, 384 bits", "P-521, 521 bits"];
+    let mut known = CURVES.into_iter().zip(names);
+    match curve {
+        Some(curve) => known
+            .find(|(oid, _)| *oid == curve)
+            .map_or_else(|| name_of(&curve), |(_, name)| format!("EC {name}")),
+        None => name_of(&algorithm),
+    }
+}
+
 /// The size of an RSA key's modulus; `None` for other keys.
 fn rsa_bits(spki: &SubjectPublicKeyInfoDer<'_>) -> Option<usize> {
     let (_, spki) = SubjectPublicKeyInfo::from_der(spki.as_ref()).ok()?;
@@ -127,7 +152,7 @@ fn rsa_bits(spki: &SubjectPublicKeyInfoDer<'_>) -> Option<usize> {
 }
 
 /// The name of the algorithm whose AlgorithmIdentifier has these contents.
-fn algorithm_name(identifier: &[u8]) -> String {
+pub(super) fn algorithm_name(identifier: &[u8]) -> String {
     Oid::from_der(identifier).map_or_else(
         |_| "unreadable algorithm".to_owned(),
         |(_, oid)| name_of(&oid),

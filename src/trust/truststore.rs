@@ -160,7 +160,7 @@ pub(super) fn v3_authority(certificate: &Certificate) -> Result<(), NotACa> {
 ///
 /// Version 1 has no word for it, so it must be self-signed in deed: where every name in a cluster is the same, each node's
 /// certificate looks self-issued, and only the signature tells the authority from its nodes.
-fn anchor_authority(certificate: &Certificate) -> Result<(), NotACa> {
+pub(super) fn anchor_authority(certificate: &Certificate) -> Result<(), NotACa> {
     match certificate.version() {
         Version::V3 => v3_authority(certificate),
         Version::V1 if is_self_signed(certificate) => Ok(()),

@@ -42,6 +42,17 @@ pub enum TrustWarning {
         /// Its last moment.
         not_after: Timestamp,
     },
+    /// The node's own certificate, or one it believes, was made for development.
+    #[error(
+        "the certificate of {subject} in the {origin} was made for development; for production, make an authority whose key is \
+         kept away from the nodes, as with `phalanx certs ca`, and certificates with `phalanx certs node`"
+    )]
+    ForDevelopment {
+        /// Whose certificate.
+        subject: String,
+        /// Where it is listed.
+        origin: AnchorOrigin,
+    },
     /// Some identity rules bind a certificate to the member id, others do not.
     #[error(
         "some rules of peerIdentity have {{memberId}} and some do not, so a certificate that one of the others matches may \
@@ -85,6 +96,16 @@ pub(super) fn of_rules(rules: &IdentityRules) -> Vec<TrustWarning> {
     });
     let in_part = in_part.then_some(TrustWarning::IdsBoundInPart);
     in_part.into_iter().chain(loose).collect()
+}
+
+/// The warning about certificates that were made for development: one is enough.
+pub(super) fn of_development(truststore: &Truststore) -> Option<TrustWarning> {
+    let mut anchors = truststore.anchors().iter();
+    let found = anchors.find(|anchor| anchor.certificate().is_for_development())?;
+    Some(TrustWarning::ForDevelopment {
+        subject: found.certificate().subject().to_string(),
+        origin: found.origin(),
+    })
 }
 
 /// The warnings about dates: own certificate first, then anchors.

@@ -6,6 +6,7 @@
 //! * `load` cases go to the loader, `verify` cases to the verifier alone, at the time they name.
 
 mod handshake;
+mod judged;
 mod manifest;
 mod system_roots;
 

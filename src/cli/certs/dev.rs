@@ -1,13 +1,18 @@
-//! `phalanx certs dev`: certificates for a development cluster on one machine.
+//! `phalanx certs dev`: certificates for a development cluster.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Serialize;
 
+use super::placement::{self, Placed, PlacedFile};
+use super::{DAY, absolute, fail};
 use crate::cli::Exit;
 use crate::cli::clock::now;
-use crate::cli::output::{Format, one_line, print, print_json, table};
-use crate::trust::{DevCertificates, DevError, DevNode};
+use crate::cli::output::{Format, print, print_json};
+use crate::member::Role;
+use crate::trust::issue::IssueError;
+use crate::trust::{DEVELOPMENT, DevCertificates, DevNode, write_shared};
 
 /// Arguments of `phalanx certs dev`.
 #[derive(Debug, clap::Args)]
@@ -15,61 +20,77 @@ pub(super) struct Args {
     /// The directory for the files; made if need be. No file in it is overwritten.
     #[arg(value_name = "OUT")]
     directory: PathBuf,
-    /// How many nodes, numbered from 0, get a certificate of their own.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
-    nodes: u16,
+    /// Certificates for this many nodes, numbered from 0, of one authority whose key is thrown away. Without it, one
+    /// certificate that all nodes share.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=100))]
+    nodes: Option<u16>,
+    /// How many days they are valid.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=365))]
+    days: u32,
     /// How to print.
     #[arg(long, default_value = "human")]
     format: Format,
 }
 
-/// One node and its files.
+/// The answer.
 #[derive(Serialize)]
-struct Placed {
-    node: String,
-    certificate_chain_path: PathBuf,
-    private_key_path: PathBuf,
+struct Made {
+    /// What the certificates say of themselves.
+    marked: &'static str,
+    nodes: Vec<Placed>,
 }
 
 /// Runs `phalanx certs dev`.
 pub(super) fn run(args: &Args) -> Exit {
-    match make(args) {
-        Ok(placed) => match args.format {
-            Format::Human => print(&human(&placed)),
-            Format::Json => print_json(&placed),
-        },
-        Err(error) => {
-            eprintln!("error: {}", one_line(&error));
-            Exit::CheckFailed
-        }
-    }
-}
-
-fn make(args: &Args) -> Result<Vec<Placed>, DevError> {
-    let authority = DevCertificates::new(now())?;
-    let make = |id| {
-        let node = format!("node{id}");
-        let DevNode {
-            certificate_chain,
-            private_key,
-        } = authority.write_node(&args.directory, &node)?;
-        Ok(Placed {
-            node,
-            certificate_chain_path: certificate_chain,
-            private_key_path: private_key,
-        })
+    let nodes = match make(args) {
+        Ok(nodes) => nodes,
+        Err(error) => return fail(&error),
     };
-    (0..args.nodes).map(make).collect()
+    match args.format {
+        Format::Human => print(&format!(
+            "{}\n\nThese are for development: their organization is `{DEVELOPMENT}`, and nodes that load them say so.\n\
+             They go with ..._SECURITY_ENABLED=true on every node, and name 127.0.0.1, ::1 and localhost alone.",
+            placement::human(&nodes)
+        )),
+        Format::Json => print_json(&Made {
+            marked: DEVELOPMENT,
+            nodes,
+        }),
+    }
 }
 
-fn human(placed: &[Placed]) -> String {
-    let mut table = table(["node", "certificateChainPath", "privateKeyPath"]);
-    for node in placed {
-        table.add_row([
-            node.node.clone(),
-            node.certificate_chain_path.display().to_string(),
-            node.private_key_path.display().to_string(),
-        ]);
+fn make(args: &Args) -> Result<Vec<Placed>, IssueError> {
+    let (now, life) = (now(), DAY * args.days);
+    match args.nodes {
+        None => {
+            let files = write_shared(&args.directory, "dev", life, now)?;
+            Ok(vec![placed("every node", &files)])
+        }
+        Some(count) => of_one_authority(&args.directory, count, life),
     }
-    table.trim_fmt()
+}
+
+fn of_one_authority(
+    directory: &Path,
+    count: u16,
+    life: Duration,
+) -> Result<Vec<Placed>, IssueError> {
+    let authority = DevCertificates::lasting(life, now())?;
+    let names: Vec<String> = (0..count).map(|id| format!("node{id}")).collect();
+    let files = authority.write_nodes(directory, &names)?;
+    let placed = files.iter().enumerate();
+    Ok(placed
+        .map(|(id, files)| self::placed(&id.to_string(), files))
+        .collect())
+}
+
+fn placed(node: &str, files: &DevNode) -> Placed {
+    let file = |name, file: &Path| PlacedFile::new(Role::Broker, name, file, absolute(file));
+    Placed {
+        node: node.to_owned(),
+        files: vec![
+            file("certificateChainPath", &files.certificate_chain),
+            file("privateKeyPath", &files.private_key),
+        ],
+    }
 }

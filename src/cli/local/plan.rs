@@ -9,7 +9,8 @@ use tokio::net::TcpSocket;
 
 use crate::cli::clock::now;
 use crate::cli::output::one_line;
-use crate::trust::{DevCertificates, DevError, DevNode};
+use crate::trust::issue::IssueError;
+use crate::trust::{DevCertificates, DevNode};
 
 /// The nodes to be, and the directory of their files.
 pub(super) struct Plan {
@@ -37,7 +38,7 @@ pub(super) enum PlanError {
     )]
     BasePort { base: u16, nodes: u16, last: u32 },
     #[error("cannot make development certificates: {}", one_line(.0))]
-    Certificates(#[from] DevError),
+    Certificates(#[from] IssueError),
     #[error("cannot make the directory {}: {cause}; set TMPDIR to one that can be written to", directory.display())]
     Directory {
         directory: PathBuf,

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use super::super::pem;
 use super::*;
 
 /// A node's certificate and key, self-signed.
@@ -25,7 +26,7 @@ fn texts_are_pem_or_base64_of_pem() {
         };
         Trust::load(&options, NOW).map(|(trust, _)| trust.subject())
     };
-    let encoded = |text: &str| base64(text.as_bytes());
+    let encoded = |text: &str| pem::encode_base64(text.as_bytes()).to_string();
     for (chain, key) in [
         (chain.clone(), key.clone()),
         (encoded(&chain), encoded(&key)),

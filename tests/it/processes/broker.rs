@@ -132,8 +132,21 @@ impl Site {
 
     /// Starts broker `id`, told exactly this.
     pub(super) fn start_as(&self, id: usize, variables: &[(&str, String)]) -> Broker {
+        self.start_from(id, variables, &[])
+    }
+
+    /// Starts broker `id`, told exactly this, by variables and by arguments.
+    pub(super) fn start_from(
+        &self,
+        id: usize,
+        variables: &[(&str, String)],
+        args: &[&str],
+    ) -> Broker {
         let mut command = phalanx(variables);
-        command.arg("broker").current_dir(self.directory());
+        command
+            .arg("broker")
+            .args(args)
+            .current_dir(self.directory());
         Broker {
             id,
             admin_port: self.admin_port(id),

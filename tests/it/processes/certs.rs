@@ -1,12 +1,18 @@
 //! `phalanx certs`: what it makes is what nodes start with, and what it cannot make it does not half make.
+//!
+//! openssl, where it is installed, is the judge from outside.
 
-use std::path::{Path, PathBuf};
-use std::process::Output;
+mod looking;
+mod making;
+mod refusing;
+
+use std::path::Path;
+use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use super::broker::{Security, Site, phalanx};
-use crate::recipes::NodeFiles;
+use super::broker::phalanx;
+use crate::support::is_installed;
 
 /// `phalanx certs ARGS`, in `directory`.
 fn certs(directory: &Path, args: &[&str]) -> Output {
@@ -18,33 +24,34 @@ fn certs(directory: &Path, args: &[&str]) -> Output {
         .unwrap()
 }
 
-/// What a command that must succeed answers in JSON.
-fn answer(directory: &Path, args: &[&str]) -> Value {
+/// What a command that must succeed answers in JSON, and what it warns of.
+fn answer(directory: &Path, args: &[&str]) -> (Value, String) {
     let output = certs(directory, &[args, &["--format", "json"]].concat());
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(0), "{args:?}: {errors}");
-    serde_json::from_slice(&output.stdout).unwrap()
+    (serde_json::from_slice(&output.stdout).unwrap(), errors)
 }
 
-/// The files of each node that an answer has placed.
-fn placed(site: &Site, answer: &Value) -> Vec<Security> {
-    let nodes = answer.as_array().unwrap().iter();
-    nodes
-        .map(|node| {
-            let file =
-                |name: &str| -> PathBuf { site.directory().join(node[name].as_str().unwrap()) };
-            Security::Tls(NodeFiles {
-                chain: file("certificate_chain_path"),
-                key: file("private_key_path"),
-                trusted: None,
-            })
-        })
-        .collect()
+/// Where an answer says that this file of a node is: 0 the chain, 1 the key, 2 the settings.
+fn file(answer: &Value, node: usize, index: usize) -> String {
+    let file = &answer["nodes"][node]["files"][index]["file"];
+    file.as_str()
+        .unwrap_or_else(|| panic!("no file {index}: {answer}"))
+        .to_owned()
 }
 
-#[test]
-fn development_certificates_make_a_cluster() {
-    let site = Site::new(2);
-    let answer = answer(site.directory(), &["dev", "made", "--nodes", "2"]);
-    site.form(&placed(&site, &answer));
+/// What openssl prints; `None` where it is not installed.
+fn openssl(directory: &Path, args: &str) -> Option<String> {
+    if !is_installed("openssl") {
+        println!("skipped: openssl is not installed");
+        return None;
+    }
+    let output = Command::new("openssl")
+        .args(args.split(' '))
+        .current_dir(directory)
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "openssl {args}: {errors}");
+    Some(String::from_utf8(output.stdout).unwrap())
 }

@@ -15,7 +15,8 @@ use crate::simulation::scenario::{
 };
 use crate::simulation::{Change, Count, NodeId, Rule};
 use crate::time::Timestamp;
-use crate::trust::{DevCertificates, DevError};
+use crate::trust::DevCertificates;
+use crate::trust::issue::IssueError;
 
 /// A plan with real processes.
 #[derive(Debug)]
@@ -54,7 +55,7 @@ struct Process {
 #[derive(Debug, thiserror::Error)]
 pub(in crate::cli::simulate) enum NetnsError {
     #[error("cannot make certificates: {0}")]
-    Certificates(#[from] DevError),
+    Certificates(#[from] IssueError),
     #[error("cannot write to {}: {cause}; set TMPDIR to a directory that can be written to", directory.display())]
     Directory {
         directory: PathBuf,
@@ -88,7 +89,7 @@ impl NetnsRunner {
                 lives: 0,
             })
         };
-        let nodes: Result<_, DevError> = setups.into_iter().zip(1..).map(make).collect();
+        let nodes: Result<_, IssueError> = setups.into_iter().zip(1..).map(make).collect();
         Ok(Self {
             lab,
             nodes: nodes?,
