@@ -238,10 +238,14 @@ fn faults(part: Part, certificate: &Certificate, now: Timestamp) -> Vec<VerifyEr
 /// What a node says of the certificate that lists the others of the file, and not the certificate itself.
 fn path_fault(certificates: &[Certificate], node: usize, now: Timestamp) -> Option<VerifyError> {
     let own = &certificates[node];
-    if is_self_signed(own) {
+    let mut others = certificates
+        .iter()
+        .filter(|other| other.der() != own.der())
+        .peekable();
+    // Alone, it is for others to list, or for the system's roots to vouch for.
+    if is_self_signed(own) || others.peek().is_none() {
         return None;
     }
-    let others = certificates.iter().filter(|other| other.der() != own.der());
     let mut truststore = Truststore::new(IdentityRules::default(), Vec::new());
     truststore.add(others.cloned(), AnchorOrigin::ChainFile);
     let chain = std::slice::from_ref(own.der());

@@ -318,7 +318,10 @@ fn human(files: &[FileView]) -> String {
         for fault in &file.faults {
             write(
                 &mut text,
-                &format!("  nodes refuse it: {}: {}", fault.reason, fault.detail),
+                &format!(
+                    "  nodes that believe this file refuse it: {}: {}",
+                    fault.reason, fault.detail
+                ),
             );
         }
     }

@@ -127,6 +127,7 @@ fn what_nodes_would_refuse_is_said_by_inspect() {
         let end = text.find("-----END CERTIFICATE-----").unwrap();
         text[..end].to_owned() + "-----END CERTIFICATE-----\n"
     };
+    fs::write(site.join("alone.pem"), leaf("nodes/node0.pem")).unwrap();
     fs::write(
         site.join("mixed.pem"),
         leaf("nodes/node0.pem") + &read("other/ca.pem"),
@@ -144,6 +145,7 @@ zeebe.broker.network.security: {enabled: true, certificateChainPath: x, privateK
             1,
             Some("identity"),
         ),
+        (vec!["alone.pem"], 0, None),
         (
             vec!["nodes/node0.pem", "stranger/node1.pem", "ca/ca.pem"],
             0,
