@@ -78,7 +78,10 @@ impl Swim {
 
     /// Counts another accuser of a suspect, and says whether that was news.
     pub(super) fn confirm(&mut self, index: MemberIndex, by: &str) -> bool {
-        let news = self.suspicions.confirm(index, by);
+        let news = !self.suspicions.counts(index, by.as_bytes())
+            && self
+                .named(by)
+                .is_some_and(|id| self.suspicions.confirm(index, id));
         if news {
             let accusation = self.accusation(index, Verdict::Suspect, by);
             self.queue.push(index, accusation);
@@ -94,6 +97,14 @@ impl Swim {
         self.queue.push(index, accusation);
         let record = self.table.member(index).record().clone();
         self.report(Event::Died { record, by });
+    }
+
+    /// The member id of this text: where it is that of a member, the very same that its record has.
+    fn named(&self, id: &str) -> Option<MemberId> {
+        match self.table.find(id) {
+            Some(index) => Some(self.table.member(index).id().clone()),
+            None => MemberId::new(id).ok(),
+        }
     }
 
     pub(super) fn report(&mut self, event: Event) {
@@ -126,7 +137,7 @@ impl Swim {
                 counts && self.confirm(index, accusation.accuser)
             }
             (verdict, _) => {
-                let Ok(by) = MemberId::new(accusation.accuser) else {
+                let Some(by) = self.named(accusation.accuser) else {
                     return false;
                 };
                 match verdict {

@@ -4,7 +4,7 @@
 //! the newest first among equals; after [`transmissions_max`] transmissions an update is dropped. What does not fit
 //! into a datagram waits for the next.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::ln::ln;
@@ -14,8 +14,8 @@ use super::table::MemberIndex;
 const ROOM_UPDATE_LEN: usize = 64;
 /// How many updates that do not fit are passed over in search of one that does.
 const SKIPPED_MAX: usize = 8;
-/// How many updates a list keeps room for when it is nearly empty.
-const LIST_SPARE: usize = 64;
+/// For how many updates room is kept when none waits.
+const SPARE: usize = 64;
 /// How many more husks than updates there may be before they are cleared away.
 const HUSKS_SPARE: usize = 64;
 
@@ -29,23 +29,43 @@ pub(super) fn transmissions_max(n: usize) -> u32 {
 ///
 /// One list for each number of transmissions, the newest first: filling a datagram walks them from the front, and an update
 /// that was sent goes to the front of the next list or near it. What was replaced stays behind as a husk until it is walked
-/// past, or until husks outnumber updates.
+/// past, or until husks outnumber updates. What is listed is a word; the update itself stays where it is.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    lists: Vec<VecDeque<Update>>,
-    /// Which update about each member counts, by its number.
-    current: Vec<Option<u64>>,
+    lists: Vec<VecDeque<Ticket>>,
+    updates: Vec<Option<Update>>,
+    free: Vec<u32>,
+    // Never iterated, so that its order reaches no output.
+    places: HashMap<MemberIndex, u32>,
     pushed: u64,
-    len: usize,
     husks: usize,
+    /// What a filling has written, and how often that was written before.
+    written: Vec<(usize, Ticket)>,
 }
 
 #[derive(Debug)]
 struct Update {
     about: MemberIndex,
-    /// The newer, the higher.
-    number: u64,
+    ticket: Ticket,
     bytes: Arc<[u8]>,
+}
+
+/// Which update: its number, the newer the higher, and below it the place it is kept at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Ticket(u64);
+
+impl Ticket {
+    /// More places than there are rows, tombstones included; a million updates a second have numbers for 200 days.
+    const PLACE_BITS: u32 = 20;
+
+    fn new(number: u64, place: u32) -> Self {
+        debug_assert!(place >> Self::PLACE_BITS == 0, "more updates than rows");
+        Self(number << Self::PLACE_BITS | u64::from(place))
+    }
+
+    const fn place(self) -> usize {
+        (self.0 & ((1 << Self::PLACE_BITS) - 1)) as usize
+    }
 }
 
 impl Queue {
@@ -53,27 +73,30 @@ impl Queue {
     pub(super) fn push(&mut self, about: MemberIndex, bytes: Arc<[u8]>) {
         self.remove(about);
         self.pushed += 1;
-        let number = self.pushed;
-        *self.current(about) = Some(number);
-        self.len += 1;
-        let update = Update {
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.updates.push(None);
+            u32::try_from(self.updates.len() - 1).expect("at most one for each row")
+        });
+        let ticket = Ticket::new(self.pushed, place);
+        self.places.insert(about, place);
+        self.updates[place as usize] = Some(Update {
             about,
-            number,
+            ticket,
             bytes,
-        };
-        self.insert(0, update);
+        });
+        self.insert(0, ticket);
     }
 
     /// Drops the update about a member.
     pub(super) fn remove(&mut self, about: MemberIndex) {
-        if self.current(about).take().is_some() {
-            self.len -= 1;
+        if let Some(place) = self.places.get(&about).copied() {
+            self.drop_update(place);
             self.husks += 1;
         }
-        if self.husks > self.len + HUSKS_SPARE {
-            let current = &self.current;
+        if self.husks > self.len() + HUSKS_SPARE {
+            let updates = &self.updates;
             for list in &mut self.lists {
-                list.retain(|update| is_current(current, update));
+                list.retain(|ticket| current(updates, *ticket).is_some());
             }
             self.husks = 0;
         }
@@ -84,143 +107,125 @@ impl Queue {
     ///
     /// One pass, so that no update is written twice; its cost grows with what is written, not with the queue.
     pub(super) fn fill(&mut self, bodies: &mut Vec<Vec<u8>>, start: &[u8], room: Room) -> bool {
-        if self.len == 0 {
+        if self.is_empty() {
             return false;
         }
         if let Some(last) = bodies.last_mut() {
             let room = room.len_max.saturating_sub(last.len());
-            last.reserve_exact(room.min(self.len.saturating_mul(ROOM_UPDATE_LEN)));
+            last.reserve_exact(room.min(self.len().saturating_mul(ROOM_UPDATE_LEN)));
         }
-        let mut sent = Vec::with_capacity(self.lists.len());
+        let mut written = std::mem::take(&mut self.written);
         let mut skipped = 0;
         for transmissions in 0..self.lists.len() {
             if skipped > SKIPPED_MAX {
                 break;
             }
-            let mut place = |update: &Update| room.place(bodies, start, &update.bytes);
-            let mut list = self.take_head(transmissions, &mut place);
-            self.take_scattered(transmissions, &mut list, &mut skipped, &mut place);
-            sent.push(list);
+            let place = |update: &[u8]| room.place(bodies, start, update);
+            skipped = self.take(transmissions, skipped, &mut written, place);
         }
-        for (before, list) in sent.into_iter().enumerate() {
-            self.count(before + 1, list, room.transmissions_max);
+        // From the oldest on, so that most go to the front.
+        for (transmissions, ticket) in written.drain(..).rev() {
+            self.count(transmissions + 1, ticket, room.transmissions_max);
+        }
+        self.written = written;
+        if self.is_empty() {
+            self.clear();
         }
         skipped > 0
     }
 
-    /// Takes what can be placed from the front of a list, up to the first update that cannot. Most often that is the whole
-    /// list, which then moves on as it is.
-    fn take_head(
+    /// Takes what can be placed from a list, past husks and past up to [`SKIPPED_MAX`] updates that are too long, of which
+    /// `skipped` have been met before. Says how many have been met now.
+    fn take(
         &mut self,
         transmissions: usize,
-        place: &mut impl FnMut(&Update) -> bool,
-    ) -> VecDeque<Update> {
-        let (list, current) = (&mut self.lists[transmissions], &self.current);
-        let mut updates = list.iter();
-        let stop = updates.position(|update| !is_current(current, update) || !place(update));
-        match stop {
-            None => std::mem::take(list),
-            Some(stop) => list.drain(..stop).collect(),
-        }
-    }
-
-    /// Takes what can be placed from the rest of a list, past husks and past up to [`SKIPPED_MAX`] updates that are too long.
-    fn take_scattered(
-        &mut self,
-        transmissions: usize,
-        taken: &mut VecDeque<Update>,
-        skipped: &mut usize,
-        place: &mut impl FnMut(&Update) -> bool,
-    ) {
+        mut skipped: usize,
+        written: &mut Vec<(usize, Ticket)>,
+        mut place: impl FnMut(&[u8]) -> bool,
+    ) -> usize {
         let list = &mut self.lists[transmissions];
-        let mut passed = Vec::new();
-        while *skipped <= SKIPPED_MAX
-            && let Some(update) = list.pop_front()
+        let mut passed = [None; SKIPPED_MAX + 1];
+        while skipped <= SKIPPED_MAX
+            && let Some(ticket) = list.pop_front()
         {
-            if !is_current(&self.current, &update) {
-                self.husks -= 1;
-            } else if place(&update) {
-                taken.push_back(update);
-            } else {
-                *skipped += 1;
-                passed.push(update);
+            match current(&self.updates, ticket) {
+                None => self.husks -= 1,
+                Some(update) if place(&update.bytes) => written.push((transmissions, ticket)),
+                Some(_) => {
+                    passed[skipped] = Some(ticket);
+                    skipped += 1;
+                }
             }
         }
-        for update in passed.into_iter().rev() {
-            list.push_front(update);
+        for ticket in passed.into_iter().rev().flatten() {
+            list.push_front(ticket);
         }
-        // After a wave of news the lists give back what they took.
-        if list.capacity() > LIST_SPARE && list.capacity() / 4 > list.len() {
-            list.shrink_to(LIST_SPARE);
-        }
+        skipped
     }
 
     /// Drops all updates.
     pub(super) fn clear(&mut self) {
-        let pushed = self.pushed;
-        *self = Self {
-            pushed,
-            ..Self::default()
-        };
+        self.husks = 0;
+        for list in &mut self.lists {
+            list.clear();
+            list.shrink_to(0);
+        }
+        self.updates.clear();
+        self.free.clear();
+        self.places.clear();
+        // After a wave of news they give back what they took.
+        self.updates.shrink_to(SPARE);
+        self.free.shrink_to(SPARE);
+        self.places.shrink_to(SPARE);
+        self.written.shrink_to(SPARE);
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.len == 0
+        self.places.is_empty()
     }
 
     /// How many updates wait.
     pub(super) fn len(&self) -> usize {
-        self.len
+        self.places.len()
     }
 
-    /// Has the updates of a list, the newest first, wait for their next transmission, or drops them after the last.
-    fn count(&mut self, transmissions: usize, list: VecDeque<Update>, transmissions_max: u32) {
-        if list.is_empty() {
-            return;
-        }
+    /// Has an update wait for its next transmission, or drops it after the last.
+    fn count(&mut self, transmissions: usize, ticket: Ticket, transmissions_max: u32) {
         if transmissions as u64 >= u64::from(transmissions_max) {
-            self.len -= list.len();
-            for update in list {
-                *self.current(update.about) = None;
-            }
-        } else if self.list(transmissions).is_empty() {
-            *self.list(transmissions) = list;
+            // No list holds it any more.
+            self.drop_update(ticket.place() as u32);
         } else {
-            for update in list.into_iter().rev() {
-                self.insert(transmissions, update);
-            }
+            self.insert(transmissions, ticket);
         }
     }
 
-    fn insert(&mut self, transmissions: usize, update: Update) {
-        let list = self.list(transmissions);
-        let place = list.partition_point(|other| other.number > update.number);
-        list.insert(place, update);
-    }
-
-    fn list(&mut self, transmissions: usize) -> &mut VecDeque<Update> {
+    fn insert(&mut self, transmissions: usize, ticket: Ticket) {
         if self.lists.len() <= transmissions {
             self.lists.resize_with(transmissions + 1, VecDeque::new);
         }
-        &mut self.lists[transmissions]
-    }
-
-    fn current(&mut self, about: MemberIndex) -> &mut Option<u64> {
-        let row = row(about);
-        if self.current.len() <= row {
-            self.current.resize(row + 1, None);
+        let list = &mut self.lists[transmissions];
+        if list.front().is_none_or(|newest| *newest < ticket) {
+            list.push_front(ticket);
+        } else if list.back().is_some_and(|oldest| *oldest > ticket) {
+            list.push_back(ticket);
+        } else {
+            let place = list.partition_point(|other| *other > ticket);
+            list.insert(place, ticket);
         }
-        &mut self.current[row]
+    }
+
+    fn drop_update(&mut self, place: u32) {
+        if let Some(update) = self.updates[place as usize].take() {
+            self.places.remove(&update.about);
+            self.free.push(place);
+        }
     }
 }
 
-fn is_current(current: &[Option<u64>], update: &Update) -> bool {
-    current[row(update.about)] == Some(update.number)
-}
-
-/// The local member has the last index of all, and so the first row here.
-fn row(about: MemberIndex) -> usize {
-    about.0.wrapping_add(1) as usize
+/// The update of a ticket, unless it was replaced.
+fn current(updates: &[Option<Update>], ticket: Ticket) -> Option<&Update> {
+    let update = updates[ticket.place()].as_ref();
+    update.filter(|update| update.ticket == ticket)
 }
 
 /// How much a filling may write.

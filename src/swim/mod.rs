@@ -5,7 +5,8 @@
 //!
 //! | file | owns |
 //! |---|---|
-//! | `table`, `name` | the members we hold, tombstones included, and the view hash |
+//! | `table`, `slots`, `name` | the members we hold, tombstones included, and the view hash |
+//! | `record_store` | the records that members hold, each once for the nodes of a process |
 //! | `order`, `probe`, `relay`, `probing` | whom to probe next; our probes; probes for others; how they are driven |
 //! | `suspicion`, `awareness` | how long a suspicion lasts; how far our own state stretches probes |
 //! | `receive`, `apply`, `local` | what a body does; what an update does; what we answer to what is said of us |
@@ -43,9 +44,11 @@ mod probe;
 mod probing;
 mod push_pull;
 mod receive;
+mod record_store;
 mod relay;
 mod sending;
 mod signer;
+mod slots;
 mod suspicion;
 mod table;
 #[cfg(test)]
@@ -82,6 +85,7 @@ pub use output::{Action, Event, FallbackOutcome, Stats, Timer};
 pub use params::{DATAGRAM_LEN_MIN, Params, ParamsError};
 pub use push_pull::{Difference, SyncOutcome};
 pub use receive::Sender;
+pub use record_store::RecordStore;
 pub use relay::RELAYS_MAX;
 pub use sending::{GOSSIP_DATAGRAMS_MAX, HEARSAY_MAX};
 pub use signer::Signer;
@@ -172,7 +176,7 @@ impl Swim {
             params,
             signer,
             local,
-            table: Table::new(),
+            table: Table::new(seed),
             untrusted: Untrusted::default(),
             order: ProbeOrder::default(),
             probes: Probes::default(),
@@ -193,6 +197,11 @@ impl Swim {
             stats: Stats::default(),
             saboteur: Saboteur::none(),
         }
+    }
+
+    /// Shares the records held, from now on, with the other nodes of this process that have the same store.
+    pub fn share_records(&mut self, store: RecordStore) {
+        self.table.share(store);
     }
 
     /// Breaks it.

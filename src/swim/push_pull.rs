@@ -71,11 +71,12 @@ impl Swim {
         Ok(answer)
     }
 
-    /// What differs between our view and a digest of another. Costs one look-up for each of its entries and each of our
-    /// members.
+    /// What differs between our view and a digest of another. Costs a sort of our members, and one look-up for each of
+    /// its entries.
     #[must_use]
     pub fn compare(&self, theirs: &[DigestEntry]) -> Difference {
         let mut difference = Difference::default();
+        let by_hash = self.table.by_hash();
         let mut theirs_has = vec![false; self.table.rows_len()];
         let mut theirs_has_us = false;
         for entry in theirs {
@@ -87,7 +88,7 @@ impl Swim {
                     difference.want.push(entry.id);
                 }
                 continue;
-            } else if let Some(index) = self.table.find_hash(entry.id) {
+            } else if let Some(index) = by_hash.find(entry.id) {
                 theirs_has[index.0 as usize] = true;
                 self.table.member(index)
             } else {
@@ -127,12 +128,13 @@ impl Swim {
     /// The members with these id hashes, as far as they are live, in the order asked for.
     #[must_use]
     pub fn pages_for(&self, ids: &[u64]) -> Vec<PageEntry> {
+        let by_hash = self.table.by_hash();
         ids.iter()
             .filter_map(|id| {
                 if *id == self.local.id_hash() {
                     return Some(page_entry(&self.local));
                 }
-                let member = self.table.member(self.table.find_hash(*id)?);
+                let member = self.table.member(by_hash.find(*id)?);
                 member.state().is_live().then(|| page_entry(member))
             })
             .collect()

@@ -10,6 +10,7 @@ use crate::member::{Generation, MemberState, MemberVersion};
 use crate::sabotage::Sabotage;
 use crate::time::Timestamp;
 use crate::wire::message::{Body, Message, Updates};
+use crate::wire::peek::Peek;
 use crate::wire::update::UpdateRef;
 
 /// The sender of a body under way, one whose word counts.
@@ -33,20 +34,15 @@ impl Swim {
         let mut outcome = Ok(());
         let mut updates = body.updates();
         let mut known = 0;
-        // News comes in runs, and so does what is known: a look ahead is worth it only in the latter.
-        let mut in_news = false;
-        loop {
-            let update = match in_news {
-                true => updates.next(),
-                false => updates.next_news(&mut known, |id, version| self.is_known(id, version)),
-            };
+        while let Some(update) = updates.next_news(&mut known, |seen| self.is_known(seen)) {
             match update {
-                Some(Ok(update)) => in_news = self.apply(now, &update),
-                Some(Err(error)) => {
+                Ok(update) => {
+                    self.apply(now, &update);
+                }
+                Err(error) => {
                     self.stats.bodies_malformed += 1;
                     outcome = Err(BodyError::Malformed(error));
                 }
-                None => break,
             }
         }
         self.stats.updates_received += known;
@@ -70,7 +66,7 @@ impl Swim {
         Ok(Sender(index, from_generation))
     }
 
-    /// The next update of a body, past all records that tell nothing new.
+    /// The next update of a body, past all that tell nothing new.
     ///
     /// # Errors
     ///
@@ -81,7 +77,7 @@ impl Swim {
         updates: &mut Updates<'a>,
     ) -> Option<Result<UpdateRef<'a>, BodyError>> {
         let mut known = 0;
-        let update = updates.next_news(&mut known, |id, version| !self.is_news(now, id, &version));
+        let update = updates.next_news(&mut known, |seen| self.is_no_news(now, seen));
         self.stats.updates_received += known;
         update.map(|update| {
             update.map_err(|error| {
@@ -135,11 +131,37 @@ impl Swim {
         self.finish(now);
     }
 
-    /// Whether a record of another member tells nothing new.
-    fn is_known(&self, id: &str, version: MemberVersion) -> bool {
-        self.table
-            .find(id)
-            .is_some_and(|index| !self.is_newer(version, self.table.version(index)))
+    /// Whether an update tells nothing new, for all that its first fields say.
+    fn is_known(&self, seen: &Peek<'_>) -> bool {
+        match (self.table.find_bytes(seen.id), seen.accuser) {
+            (Some(index), None) => !self.is_newer(seen.version, self.table.version(index)),
+            (Some(index), Some(accuser)) => self.is_known_charge(index, seen, accuser),
+            (None, _) => false,
+        }
+    }
+
+    /// The same, where records are to be checked before they count.
+    fn is_no_news(&self, now: Timestamp, seen: &Peek<'_>) -> bool {
+        match seen.accuser {
+            Some(_) => self.is_known(seen),
+            None => str::from_utf8(seen.id).is_ok_and(|id| !self.is_news(now, id, &seen.version)),
+        }
+    }
+
+    /// Whether an accusation changes nothing: see [`Swim::apply`].
+    fn is_known_charge(&self, index: MemberIndex, seen: &Peek<'_>, accuser: &[u8]) -> bool {
+        let held = self.table.version(index);
+        if !self.untrusted.is_empty() {
+            return false;
+        }
+        if !seen.version.is_about(&held) {
+            return true;
+        }
+        match (seen.version.state, held.state) {
+            (_, MemberState::Dead | MemberState::Left) => true,
+            (MemberState::Suspect, MemberState::Suspect) => self.suspicions.counts(index, accuser),
+            _ => false,
+        }
     }
 
     /// The row of a sender, if this is the life we hold.

@@ -12,7 +12,7 @@
 //!
 //! A confirmation is another accuser's word about the same version. It shortens the timer and never lengthens it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Params;
@@ -76,6 +76,17 @@ struct Suspicion {
 }
 
 impl Suspicion {
+    /// Whether all confirmations that count are there.
+    fn is_full(&self) -> bool {
+        self.accusers.len() > self.curve.confirmations_max as usize
+    }
+
+    fn has(&self, accuser: &[u8]) -> bool {
+        self.accusers
+            .iter()
+            .any(|id| id.as_str().as_bytes() == accuser)
+    }
+
     fn deadline(&self) -> Timestamp {
         let confirmations = self.accusers.len().saturating_sub(1);
         self.start
@@ -88,7 +99,8 @@ impl Suspicion {
 /// The running suspicions, at most one per member.
 #[derive(Debug, Default)]
 pub(super) struct Suspicions {
-    running: BTreeMap<MemberIndex, Suspicion>,
+    /// By row; none at all while there is no suspicion.
+    running: Vec<Option<Box<Suspicion>>>,
     deadlines: BTreeSet<(Timestamp, MemberIndex)>,
 }
 
@@ -108,19 +120,25 @@ impl Suspicions {
             accusers: vec![accuser],
         };
         self.deadlines.insert((suspicion.deadline(), index));
-        self.running.insert(index, suspicion);
+        let row = index.0 as usize;
+        if self.running.len() <= row {
+            self.running.resize_with(row + 1, || None);
+        }
+        self.running[row] = Some(Box::new(suspicion));
+    }
+
+    /// Whether another word of this accuser would change nothing.
+    pub(super) fn counts(&self, index: MemberIndex, accuser: &[u8]) -> bool {
+        self.get(index)
+            .is_none_or(|suspicion| suspicion.is_full() || suspicion.has(accuser))
     }
 
     /// Counts another accuser, and says whether that was news.
-    pub(super) fn confirm(&mut self, index: MemberIndex, accuser: &str) -> bool {
-        let Some(suspicion) = self.running.get_mut(&index) else {
-            return false;
-        };
-        let full = suspicion.accusers.len() > suspicion.curve.confirmations_max as usize;
-        if full || suspicion.accusers.iter().any(|id| id.as_str() == accuser) {
+    pub(super) fn confirm(&mut self, index: MemberIndex, accuser: MemberId) -> bool {
+        if self.counts(index, accuser.as_str().as_bytes()) {
             return false;
         }
-        let Ok(accuser) = MemberId::new(accuser) else {
+        let Some(suspicion) = self.running[index.0 as usize].as_mut() else {
             return false;
         };
         self.deadlines.remove(&(suspicion.deadline(), index));
@@ -131,15 +149,18 @@ impl Suspicions {
 
     /// Ends the timer for a member.
     pub(super) fn cancel(&mut self, index: MemberIndex) {
-        if let Some(suspicion) = self.running.remove(&index) {
+        let held = self.running.get_mut(index.0 as usize);
+        if let Some(suspicion) = held.and_then(Option::take) {
             self.deadlines.remove(&(suspicion.deadline(), index));
+            if self.deadlines.is_empty() {
+                self.running = Vec::new();
+            }
         }
     }
 
     /// Ends all timers.
     pub(super) fn clear(&mut self) {
-        self.running.clear();
-        self.deadlines.clear();
+        *self = Self::default();
     }
 
     /// Ends one timer that has run out, and says whose it was.
@@ -157,14 +178,13 @@ impl Suspicions {
         if by.is_zero() {
             return;
         }
-        for suspicion in self.running.values_mut() {
-            suspicion.start += by;
+        let indices = std::mem::take(&mut self.deadlines).into_iter();
+        for index in indices.map(|(_, index)| index) {
+            if let Some(suspicion) = self.running[index.0 as usize].as_mut() {
+                suspicion.start += by;
+                self.deadlines.insert((suspicion.deadline(), index));
+            }
         }
-        self.deadlines = self
-            .running
-            .iter()
-            .map(|(index, suspicion)| (suspicion.deadline(), *index))
-            .collect();
     }
 
     /// When the next timer runs out.
@@ -174,7 +194,11 @@ impl Suspicions {
 
     /// Who raised the suspicion about a member.
     pub(super) fn accuser(&self, index: MemberIndex) -> Option<&MemberId> {
-        self.running.get(&index)?.accusers.first()
+        self.get(index)?.accusers.first()
+    }
+
+    fn get(&self, index: MemberIndex) -> Option<&Suspicion> {
+        self.running.get(index.0 as usize)?.as_deref()
     }
 }
 
@@ -252,11 +276,11 @@ mod tests {
         let mut suspicions = Suspicions::default();
         let member = MemberIndex(7);
         suspicions.start(Timestamp::ZERO, member, id("1"), curve(2));
-        assert!(!suspicions.confirm(member, "1"), "the accuser itself");
-        assert!(suspicions.confirm(member, "2"));
-        assert!(!suspicions.confirm(member, "2"), "twice");
-        assert!(suspicions.confirm(member, "3"));
-        assert!(!suspicions.confirm(member, "4"), "more than k");
+        assert!(!suspicions.confirm(member, id("1")), "the accuser itself");
+        assert!(suspicions.confirm(member, id("2")));
+        assert!(!suspicions.confirm(member, id("2")), "twice");
+        assert!(suspicions.confirm(member, id("3")));
+        assert!(!suspicions.confirm(member, id("4")), "more than k");
         assert_eq!(suspicions.next_timeout(), Some(Timestamp::from_secs(3)));
         assert_eq!(suspicions.expire_one(Timestamp::from_millis(2_999)), None);
         assert_eq!(suspicions.expire_one(Timestamp::from_secs(3)), Some(member));

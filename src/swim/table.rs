@@ -1,18 +1,18 @@
 //! [`Table`]: the members we hold, tombstones included, and the hash of the live ones.
 //!
-//! Inside, a member is a [`MemberIndex`]. Looking up a known update touches the id's hash slot and the version, which stand
-//! apart from the bulky rest so that they stay in cache; nothing is allocated.
+//! Inside, a member is a [`MemberIndex`]. A row is two words: the record, which nodes of one process may share, and what is held
+//! of it. Looking up a known update touches a slot, a row and the head of a record; nothing is allocated.
 //!
 //! The local member has a row of its own, outside the table: it is never probed, gossiped to or buried.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::name::Name;
+use super::record_store::{Head, RecordStore, StoredRecord};
 use super::signer::Signer;
+use super::slots::Slots;
 use crate::member::{MemberId, MemberRecord, MemberState, MemberVersion};
 use crate::time::Timestamp;
-use crate::wire::hash::{id_hash, view_term};
 use crate::wire::update::RecordRef;
 
 /// The most members held, tombstones apart.
@@ -36,117 +36,161 @@ impl MemberIndex {
 /// One member as our view holds it.
 #[derive(Clone, Debug)]
 pub struct Member {
-    record: MemberRecord,
-    state: MemberState,
-    since: Timestamp,
-    encoded: Arc<[u8]>,
-    id_hash: u64,
-    term: u64,
-    udp_unreachable: bool,
+    stored: Arc<StoredRecord>,
+    held: Holding,
+}
+
+/// What is held of a member, in one word: microseconds, and below them one bit and two.
+#[derive(Clone, Copy, Debug)]
+struct Holding(u64);
+
+impl Holding {
+    const STATE: u64 = 0b011;
+    const UDP_UNREACHABLE: u64 = 0b100;
+    const SINCE_SHIFT: u32 = 3;
+
+    fn new(state: MemberState, since: Timestamp) -> Self {
+        // 2^61 microseconds are 73,000 years.
+        let since = since.as_micros().min(u64::MAX >> Self::SINCE_SHIFT);
+        Self(since << Self::SINCE_SHIFT | state as u64)
+    }
+
+    fn state(self) -> MemberState {
+        match self.0 & Self::STATE {
+            0 => MemberState::Alive,
+            1 => MemberState::Suspect,
+            2 => MemberState::Dead,
+            _ => MemberState::Left,
+        }
+    }
+
+    const fn since(self) -> Timestamp {
+        Timestamp::from_micros(self.0 >> Self::SINCE_SHIFT)
+    }
+
+    const fn is_udp_unreachable(self) -> bool {
+        self.0 & Self::UDP_UNREACHABLE != 0
+    }
+
+    const fn with_udp_unreachable(self, unreachable: bool) -> Self {
+        match unreachable {
+            true => Self(self.0 | Self::UDP_UNREACHABLE),
+            false => Self(self.0 & !Self::UDP_UNREACHABLE),
+        }
+    }
+
+    /// In another state since now, or in the same as before.
+    fn turned(self, now: Timestamp, state: MemberState) -> Self {
+        match state == self.state() {
+            true => self,
+            false => Self::new(state, now).with_udp_unreachable(self.is_udp_unreachable()),
+        }
+    }
 }
 
 impl Member {
-    fn new(now: Timestamp, record: MemberRecord, encoded: Arc<[u8]>) -> Self {
+    fn new(now: Timestamp, stored: Arc<StoredRecord>) -> Self {
         Self {
-            state: record.version().state,
-            since: now,
-            id_hash: id_hash(record.id.as_str()),
-            term: view_term(&record),
-            record,
-            encoded,
-            udp_unreachable: false,
+            held: Holding::new(stored.head.version.state, now),
+            stored,
         }
     }
 
     /// The local member: its record is encoded here and nowhere else.
     pub(super) fn local(now: Timestamp, record: MemberRecord, signer: &Signer) -> Self {
         let encoded = signer.encode(&record);
-        Self::new(now, record, encoded)
+        Self::new(now, Arc::new(StoredRecord::new(record, encoded)))
     }
 
     /// Its newest record.
     #[must_use]
     pub fn record(&self) -> &MemberRecord {
-        &self.record
+        &self.stored.record
     }
 
     /// Its id.
     #[must_use]
     pub fn id(&self) -> &MemberId {
-        &self.record.id
+        &self.stored.record.id
     }
 
     /// The record as its owner encoded it, to be relayed unchanged.
     #[must_use]
     pub fn encoded(&self) -> &Arc<[u8]> {
-        &self.encoded
+        &self.stored.encoded
     }
 
     /// What it is held to be.
     #[must_use]
     pub fn state(&self) -> MemberState {
-        self.state
+        self.held.state()
     }
 
     /// Since when it is in this state.
     #[must_use]
     pub fn since(&self) -> Timestamp {
-        self.since
+        self.held.since()
     }
 
     /// Generation, incarnation and state as held.
     #[must_use]
     pub fn version(&self) -> MemberVersion {
         MemberVersion {
-            generation: self.record.generation,
-            incarnation: self.record.incarnation,
-            state: self.state,
+            state: self.held.state(),
+            ..self.stored.head.version
         }
     }
 
     /// Whether it answered over a connection while our datagrams to it, or its answers, were lost.
     #[must_use]
     pub fn is_udp_unreachable(&self) -> bool {
-        self.udp_unreachable
+        self.held.is_udp_unreachable()
     }
 
     /// Its [`id_hash`].
     pub(super) fn id_hash(&self) -> u64 {
-        self.id_hash
+        self.stored.id_hash
     }
 
     /// Its term in the view hash.
     pub(super) fn term(&self) -> u64 {
-        self.term
+        self.stored.term
+    }
+
+    fn head(&self) -> &Head {
+        &self.stored.head
     }
 }
 
 /// The members we hold. See the module's docs.
 #[derive(Debug)]
 pub(super) struct Table {
-    // Never iterated, so that their order reaches no output.
-    by_id: HashMap<Name, MemberIndex>,
-    by_hash: HashMap<u64, MemberIndex>,
+    slots: Slots,
     rows: Vec<Option<Member>>,
-    versions: Vec<MemberVersion>,
     free: Vec<MemberIndex>,
+    store: Option<RecordStore>,
     live_len: usize,
     live_terms: u64,
     tombstones: BTreeSet<(Timestamp, MemberIndex)>,
 }
 
 impl Table {
-    pub(super) fn new() -> Self {
+    /// An empty one. Whoever does not know `seed` cannot choose ids that are slow to look up.
+    pub(super) fn new(seed: u64) -> Self {
         Self {
-            by_id: HashMap::new(),
-            by_hash: HashMap::new(),
+            slots: Slots::new(seed),
             rows: Vec::new(),
-            versions: Vec::new(),
             free: Vec::new(),
+            store: None,
             live_len: 0,
             live_terms: 0,
             tombstones: BTreeSet::new(),
         }
+    }
+
+    /// Shares records from now on with whoever has the same store.
+    pub(super) fn share(&mut self, store: RecordStore) {
+        self.store = Some(store);
     }
 
     /// Adds a live member, or refuses for want of room.
@@ -154,17 +198,16 @@ impl Table {
         if self.live_len >= MEMBERS_MAX {
             return None;
         }
-        let member = Member::new(now, record.to_record(), record.encoded.into());
+        let member = Member::new(now, self.stored(record));
         let index = self.free.pop().unwrap_or_else(|| {
             self.rows.push(None);
-            self.versions.push(member.version());
             MemberIndex(u32::try_from(self.rows.len() - 1).expect("bounded by MEMBERS_MAX"))
         });
-        self.by_id.insert(Name::new(member.id()), index);
-        self.by_hash.insert(member.id_hash, index);
         self.live_len += 1;
-        self.live_terms = self.live_terms.wrapping_add(member.term);
-        self.versions[index.row()] = member.version();
+        self.live_terms = self.live_terms.wrapping_add(member.term());
+        let rows = &self.rows;
+        self.slots
+            .insert(record.id.as_bytes(), index, |index| id_bytes(rows, index));
         self.rows[index.row()] = Some(member);
         Some(index)
     }
@@ -176,24 +219,14 @@ impl Table {
         index: MemberIndex,
         record: &RecordRef<'_>,
     ) {
+        let stored = self.stored(record);
         self.change(now, index, |member| {
-            let lives_on = member.state.is_live() && member.record.generation == record.generation;
-            let state = record.version().state;
-            member.since = if member.state == state {
-                member.since
-            } else {
-                now
-            };
-            member.state = state;
-            member.record = MemberRecord {
-                id: member.record.id.clone(),
-                ..record.to_record()
-            };
-            member.encoded = record.encoded.into();
-            member.term = view_term(&member.record);
-            if !lives_on {
-                member.udp_unreachable = false;
-            }
+            let lives_on =
+                member.state().is_live() && member.record().generation == stored.record.generation;
+            let is_deaf = member.is_udp_unreachable() && lives_on;
+            let held = member.held.turned(now, stored.head.version.state);
+            member.held = held.with_udp_unreachable(is_deaf);
+            member.stored = stored;
         });
     }
 
@@ -211,8 +244,8 @@ impl Table {
     /// Changes what a member is held to be.
     pub(super) fn set_state(&mut self, now: Timestamp, index: MemberIndex, state: MemberState) {
         self.change(now, index, |member| {
-            member.state = state;
-            member.since = now;
+            let is_deaf = member.is_udp_unreachable();
+            member.held = Holding::new(state, now).with_udp_unreachable(is_deaf);
         });
     }
 
@@ -220,7 +253,9 @@ impl Table {
     pub(super) fn set_udp_unreachable(&mut self, index: MemberIndex, unreachable: bool) -> bool {
         match self.rows[index.row()].as_mut() {
             Some(member) => {
-                std::mem::replace(&mut member.udp_unreachable, unreachable) != unreachable
+                let before = member.is_udp_unreachable();
+                member.held = member.held.with_udp_unreachable(unreachable);
+                before != unreachable
             }
             None => false,
         }
@@ -237,28 +272,39 @@ impl Table {
             return None;
         }
         self.tombstones.pop_first();
-        let member = self.rows[index.row()].take()?;
-        self.by_id.remove(member.id().as_str().as_bytes());
-        if self.by_hash.get(&member.id_hash) == Some(&index) {
-            self.by_hash.remove(&member.id_hash);
-        }
+        let id = self.rows[index.row()].as_ref()?.id().clone();
+        let rows = &self.rows;
+        self.slots
+            .remove(id.as_str().as_bytes(), index, |index| id_bytes(rows, index));
+        self.rows[index.row()] = None;
         self.free.push(index);
-        Some((index, member.record.id))
+        Some((index, id))
     }
 
     /// The row of this member.
     pub(super) fn find(&self, id: &str) -> Option<MemberIndex> {
-        self.by_id.get(id.as_bytes()).copied()
+        self.find_bytes(id.as_bytes())
     }
 
-    /// The row of the member with this [`id_hash`].
-    pub(super) fn find_hash(&self, hash: u64) -> Option<MemberIndex> {
-        self.by_hash.get(&hash).copied()
+    /// The row of the member whose id has these bytes.
+    pub(super) fn find_bytes(&self, id: &[u8]) -> Option<MemberIndex> {
+        self.slots
+            .find(id, |index| id_bytes(&self.rows, index) == id)
+    }
+
+    /// The rows by [`Member::id_hash`], for a comparison of views.
+    pub(super) fn by_hash(&self) -> ByHash {
+        let mut rows: Vec<_> = self
+            .iter()
+            .map(|(index, member)| (member.id_hash(), index))
+            .collect();
+        rows.sort_unstable();
+        ByHash(rows)
     }
 
     /// The version held.
     pub(super) fn version(&self, index: MemberIndex) -> MemberVersion {
-        self.versions[index.row()]
+        self.member(index).version()
     }
 
     /// The member in this row.
@@ -308,20 +354,69 @@ impl Table {
     /// The one place where a row changes: keeps versions, counts, hash and tombstones in step.
     fn change(&mut self, now: Timestamp, index: MemberIndex, change: impl FnOnce(&mut Member)) {
         let member = self.rows[index.row()].as_mut().expect("see Table::member");
-        if member.state.is_live() {
+        if member.state().is_live() {
             self.live_len -= 1;
-            self.live_terms = self.live_terms.wrapping_sub(member.term);
+            self.live_terms = self.live_terms.wrapping_sub(member.term());
         } else {
-            self.tombstones.remove(&(member.since, index));
+            self.tombstones.remove(&(member.since(), index));
         }
         change(member);
-        if member.state.is_live() {
+        let state = member.state();
+        if state.is_live() {
             self.live_len += 1;
-            self.live_terms = self.live_terms.wrapping_add(member.term);
+            self.live_terms = self.live_terms.wrapping_add(member.term());
         } else {
-            member.since = now;
+            let is_deaf = member.is_udp_unreachable();
+            member.held = Holding::new(state, now).with_udp_unreachable(is_deaf);
             self.tombstones.insert((now, index));
         }
-        self.versions[index.row()] = member.version();
+    }
+
+    fn stored(&self, record: &RecordRef<'_>) -> Arc<StoredRecord> {
+        match &self.store {
+            Some(store) => store.get(record),
+            None => Arc::new(StoredRecord::new(record.to_record(), record.encoded.into())),
+        }
+    }
+}
+
+fn id_bytes(rows: &[Option<Member>], index: MemberIndex) -> &[u8] {
+    let member = rows[index.row()].as_ref();
+    member.expect("see Table::member").head().name.as_bytes()
+}
+
+/// Rows by their members' id hashes.
+#[derive(Debug)]
+pub(super) struct ByHash(Vec<(u64, MemberIndex)>);
+
+impl ByHash {
+    /// The row of the member with this [`id_hash`](crate::wire::hash::id_hash).
+    pub(super) fn find(&self, hash: u64) -> Option<MemberIndex> {
+        let place = self.0.partition_point(|(other, _)| *other < hash);
+        let (found, index) = self.0.get(place)?;
+        (*found == hash).then_some(*index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_two_words_and_holds_every_state() {
+        assert_eq!(size_of::<Option<Member>>(), 16);
+        let since = Timestamp::from_micros(1_800_000_000_000_001);
+        for state in [
+            MemberState::Alive,
+            MemberState::Suspect,
+            MemberState::Dead,
+            MemberState::Left,
+        ] {
+            for unreachable in [false, true] {
+                let held = Holding::new(state, since).with_udp_unreachable(unreachable);
+                let read = (held.state(), held.since(), held.is_udp_unreachable());
+                assert_eq!(read, (state, since, unreachable));
+            }
+        }
     }
 }

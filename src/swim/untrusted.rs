@@ -32,6 +32,10 @@ impl Untrusted {
         self.by_id.get(id).map(MemberRecord::version)
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
     /// The sum of their terms in the view hash.
     pub(super) const fn terms(&self) -> u64 {
         self.terms

@@ -17,8 +17,9 @@
 use bincode::{BorrowDecode, Encode};
 
 use super::codec::{self, DecodeError};
-use super::update::{UpdateRef, checked_generation, checked_id, decode_update, peek_record};
-use crate::member::{Generation, MemberVersion};
+use super::peek::Peek;
+use super::update::{UpdateRef, checked_generation, checked_id, decode_update};
+use crate::member::Generation;
 
 /// What a datagram says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,18 +116,15 @@ pub struct Updates<'a> {
 }
 
 impl<'a> Updates<'a> {
-    /// The next update, past all records that `is_known` says to be no news: those cost a look at their first fields, as
-    /// most of what gossip brings is known. `skipped` counts them.
+    /// The next update, past all that `is_known` says to be no news: those cost a look at their first fields, as most of what
+    /// gossip brings is known. `skipped` counts them.
     pub fn next_news(
         &mut self,
         skipped: &mut u64,
-        is_known: impl Fn(&str, MemberVersion) -> bool,
+        is_known: impl Fn(&Peek<'_>) -> bool,
     ) -> Option<Result<UpdateRef<'a>, DecodeError>> {
-        while let Some((id, version, len)) = peek_record(self.rest) {
-            if !is_known(id, version) {
-                break;
-            }
-            self.rest = &self.rest[len..];
+        while let Some(peek) = Peek::at(self.rest).filter(&is_known) {
+            self.rest = &self.rest[peek.len..];
             *skipped += 1;
         }
         self.next()

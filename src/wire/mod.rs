@@ -5,6 +5,7 @@
 //! | [`codec`] | the one bincode configuration; nothing else in the crate calls bincode |
 //! | [`datagram`] | the header and tag around one UDP payload |
 //! | [`message`] | what a datagram says: probe messages, and the updates that ride on them |
+//! | [`peek`] | the first fields of an update, which tell whether it is known
 //! | [`update`] | records and accusations, borrowed from the bytes they came in |
 //! | [`frame`] | the length-prefixed unit of a connection, and its kinds |
 //! | [`hello`] | how the two ends of a connection introduce themselves |
@@ -20,5 +21,6 @@ pub mod frame;
 pub mod hash;
 pub mod hello;
 pub mod message;
+pub mod peek;
 pub mod refusal;
 pub mod update;

@@ -231,25 +231,6 @@ pub fn decode_update(bytes: &[u8]) -> Result<(UpdateRef<'_>, usize), DecodeError
     Ok((update, used))
 }
 
-/// Whose record and which version the update at the start of `bytes` is, and how long it was. `None` if it is no record, or
-/// cannot be read that far. Nothing behind the version is looked at.
-pub(super) fn peek_record(bytes: &[u8]) -> Option<(&str, MemberVersion, usize)> {
-    let (wire, used) = codec::decode_prefix::<WireUpdate<'_>>("update", bytes).ok()?;
-    let WireUpdate::Record { body, .. } = wire else {
-        return None;
-    };
-    let (head, _) = codec::decode_prefix::<WireRecordHead<'_>>("record", body).ok()?;
-    let version = MemberVersion {
-        generation: checked_generation(head.generation).ok()?,
-        incarnation: Incarnation::new(head.incarnation),
-        state: match head.left {
-            true => MemberState::Left,
-            false => MemberState::Alive,
-        },
-    };
-    Some((head.id, version, used))
-}
-
 /// Decodes bytes that hold exactly one record.
 ///
 /// # Errors
@@ -303,15 +284,6 @@ struct WireRecord<'a> {
     metadata_version: u64,
     metadata_commitment: Option<[u8; 16]>,
     introduction: Option<[u8; 16]>,
-}
-
-/// The first fields of a [`WireRecord`].
-#[derive(Encode, BorrowDecode)]
-struct WireRecordHead<'a> {
-    id: &'a str,
-    generation: u64,
-    incarnation: u32,
-    left: bool,
 }
 
 fn record_ref<'a>(
@@ -426,18 +398,6 @@ pub(crate) mod tests {
         assert_eq!(received.signature, [9; SIGNATURE_LEN]);
         assert_eq!(received.body, record_body(&sent));
         assert_eq!(received.encoded, bytes);
-    }
-
-    #[test]
-    fn a_peek_sees_whose_record_and_which_version_it_is() {
-        for standing in [Standing::Alive, Standing::Left] {
-            let mut sent = record("gateway-1");
-            sent.standing = standing;
-            let bytes = encode_record(&sent, &[9; SIGNATURE_LEN]);
-            let expected = Some(("gateway-1", sent.version(), bytes.len()));
-            assert_eq!(peek_record(&bytes), expected);
-            assert_eq!(peek_record(&bytes[..bytes.len() - 1]), None);
-        }
     }
 
     #[test]

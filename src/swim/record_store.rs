@@ -1,0 +1,138 @@
+//! [`StoredRecord`]: a record as it is held; [`RecordStore`]: one of each, for all the nodes of a process.
+//!
+//! A record is the same for everybody who holds it, signature and hashes included. A process of one node has no use for a
+//! store; a simulation of a thousand nodes would hold a million copies without.
+
+use std::borrow::Borrow;
+use std::collections::HashSet;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::name::Name;
+use crate::member::{MemberRecord, MemberVersion};
+use crate::wire::hash::{id_hash, view_term};
+use crate::wire::update::RecordRef;
+
+/// A record, the bytes it came in, and what follows from it alone.
+#[derive(Debug)]
+pub(super) struct StoredRecord {
+    pub(super) head: Head,
+    pub(super) record: MemberRecord,
+    /// As its owner encoded it.
+    pub(super) encoded: Arc<[u8]>,
+    /// Its member's [`id_hash`].
+    pub(super) id_hash: u64,
+    /// Its term in the view hash.
+    pub(super) term: u64,
+}
+
+/// What tells whether an update is known already, side by side so that it takes one cache line.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) name: Name,
+    /// The record's own, as nobody doubts it.
+    pub(super) version: MemberVersion,
+}
+
+impl StoredRecord {
+    pub(super) fn new(record: MemberRecord, encoded: Arc<[u8]>) -> Self {
+        Self {
+            head: Head {
+                name: Name::new(&record.id),
+                version: record.version(),
+            },
+            id_hash: id_hash(record.id.as_str()),
+            term: view_term(&record),
+            record,
+            encoded,
+        }
+    }
+}
+
+/// Where the nodes of one process keep the records that they hold, each record once. Clones are the same store.
+#[derive(Clone, Debug, Default)]
+pub struct RecordStore(Arc<Mutex<Shelf>>);
+
+#[derive(Debug, Default)]
+struct Shelf {
+    // Never iterated but to sweep it, so that its order reaches no output.
+    records: HashSet<ByBytes>,
+    /// How many there may be before those that nobody holds any more are swept out.
+    sweep_at: usize,
+}
+
+/// The fewest records that are worth a sweep.
+const SWEEP_MIN: usize = 1_024;
+
+impl RecordStore {
+    /// The record with these bytes.
+    pub(super) fn get(&self, record: &RecordRef<'_>) -> Arc<StoredRecord> {
+        let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(held) = shelf.records.get(record.encoded) {
+            return Arc::clone(&held.0);
+        }
+        let stored = Arc::new(StoredRecord::new(record.to_record(), record.encoded.into()));
+        if shelf.records.len() >= shelf.sweep_at {
+            shelf.records.retain(|held| Arc::strong_count(&held.0) > 1);
+            shelf.sweep_at = SWEEP_MIN.max(2 * shelf.records.len());
+        }
+        shelf.records.insert(ByBytes(Arc::clone(&stored)));
+        stored
+    }
+}
+
+/// A record that is found by its bytes.
+#[derive(Debug)]
+struct ByBytes(Arc<StoredRecord>);
+
+impl Borrow<[u8]> for ByBytes {
+    fn borrow(&self) -> &[u8] {
+        &self.0.encoded
+    }
+}
+
+impl Hash for ByBytes {
+    /// As the bytes hash, which [`Borrow`] demands.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.encoded.hash(state);
+    }
+}
+
+impl PartialEq for ByBytes {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.encoded == other.0.encoded
+    }
+}
+
+impl Eq for ByBytes {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::update::{decode_record, encode_record, tests::record};
+
+    fn get(store: &RecordStore, id: &str) -> Arc<StoredRecord> {
+        let bytes = encode_record(&record(id), &[]);
+        store.get(&decode_record(&bytes).unwrap())
+    }
+
+    #[test]
+    fn equal_bytes_are_one_record() {
+        let store = RecordStore::default();
+        let one = get(&store, "1");
+        assert!(Arc::ptr_eq(&one, &get(&store.clone(), "1")));
+        assert!(!Arc::ptr_eq(&one, &get(&store, "2")));
+        assert_eq!(one.record, record("1"));
+    }
+
+    #[test]
+    fn what_nobody_holds_is_swept_out() {
+        let store = RecordStore::default();
+        let held = get(&store, "held");
+        for number in 0..10 * SWEEP_MIN {
+            get(&store, &number.to_string());
+        }
+        assert!(store.0.lock().unwrap().records.len() <= SWEEP_MIN);
+        assert!(Arc::ptr_eq(&held, &get(&store, "held")));
+    }
+}
