@@ -75,7 +75,7 @@ use crate::member::{Generation, MemberId};
 use crate::sabotage::Sabotage;
 use crate::seal::{Keyring, Secrets, Seed};
 use crate::swim::{self, Swim};
-pub use crate::swim::{Member, Params, ParamsError};
+pub use crate::swim::{Member, Params, ParamsError, RecordStore};
 use crate::time::Timestamp;
 use crate::trust::VerifiedIntroduction;
 use crate::wire::frame::Frame;
@@ -337,6 +337,14 @@ impl Membership {
             Stage::Leaving | Stage::Stopped => {}
         }
         self.settle(now);
+    }
+}
+
+// For many nodes in one process.
+impl Membership {
+    /// Keeps members' records from now on in a store that other nodes of this process have as well.
+    pub fn share_records(&mut self, store: RecordStore) {
+        self.swim.share_records(store);
     }
 }
 

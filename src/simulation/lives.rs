@@ -28,6 +28,7 @@ impl Network {
         let seed = Seed::new(derive(self.seed, &name));
         let now = held.clocks.wall(self.now);
         let mut membership = Membership::new(now, held.options.clone(), seed);
+        membership.share_records(self.records.clone());
         #[cfg(test)]
         if let Some(sabotage) = self.saboteur.get() {
             membership.sabotage(sabotage);

@@ -21,7 +21,7 @@ use super::tcp::Resume;
 use super::traffic::Traffic;
 use super::transcript::Transcript;
 use crate::member::MemberState;
-use crate::membership::{ContactPoint, Membership, Options};
+use crate::membership::{ContactPoint, Membership, Options, RecordStore};
 use crate::sabotage::Saboteur;
 use crate::time::Timestamp;
 use crate::trust::Trust;
@@ -41,6 +41,7 @@ pub struct Network {
     pub(super) addrs: Addresses,
     pub(super) ids: HashMap<Box<str>, NodeId>,
     pub(super) issued: Issued,
+    pub(super) records: RecordStore,
     pub(super) links: BTreeMap<(NodeId, NodeId), Link>,
     /// What links remember whose packets do not fare each alone.
     pub(super) flows: HashMap<(NodeId, NodeId), Flow>,
@@ -81,6 +82,7 @@ impl Network {
             addrs: Addresses::default(),
             ids: HashMap::new(),
             issued: Issued::default(),
+            records: RecordStore::default(),
             links: BTreeMap::new(),
             flows: HashMap::new(),
             rules: BTreeMap::new(),
