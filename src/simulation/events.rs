@@ -114,9 +114,9 @@ impl Network {
         let Some(process) = &mut self.nodes[observer.index()].process else {
             return;
         };
-        let from = process.view.get(subject).map(|held| held.version.state);
+        let from = process.view.state(subject);
         let held = Held { version: to, since };
-        process.view.set(subject, held);
+        process.view.set(subject, held, &mut self.versions);
         if process.view.live() == 0 {
             process.watch.end_probing();
         }

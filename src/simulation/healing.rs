@@ -112,7 +112,7 @@ impl Network {
 
     fn judge_view(&self, observer: NodeId, subject: NodeId) -> Result<(), Broken> {
         let process = self.nodes[observer.index()].process.as_ref();
-        let held = process.and_then(|process| process.view.get(subject));
+        let held = process.and_then(|process| process.view.get(subject, &self.versions));
         let Some(membership) = self.membership(subject) else {
             return the_crashed_are_dead_everywhere(held.map(|held| held.version.state));
         };

@@ -92,7 +92,7 @@ impl Network {
             let input = Input::Datagram {
                 from,
                 kind: Kind::of_datagram(&payload),
-                payload: payload.into(),
+                payload,
             };
             self.queue.push(self.now, Occurrence::Input(to, input));
         }

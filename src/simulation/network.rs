@@ -10,7 +10,7 @@ use super::clock::NodeClocks;
 use super::hostility::Eavesdropper;
 use super::invariants::{Issued, Violation};
 use super::link::{Flow, Link};
-use super::node::{Credentials, Node, NodeId};
+use super::node::{Credentials, Node, NodeId, Versions};
 use super::options::{NetworkOptions, plain_options};
 use super::processor::Pace;
 use super::queue::Queue;
@@ -42,6 +42,7 @@ pub struct Network {
     pub(super) ids: HashMap<Box<str>, NodeId>,
     pub(super) issued: Issued,
     pub(super) records: RecordStore,
+    pub(super) versions: Versions,
     pub(super) links: BTreeMap<(NodeId, NodeId), Link>,
     /// What links remember whose packets do not fare each alone.
     pub(super) flows: HashMap<(NodeId, NodeId), Flow>,
@@ -83,6 +84,7 @@ impl Network {
             ids: HashMap::new(),
             issued: Issued::default(),
             records: RecordStore::default(),
+            versions: Versions::default(),
             links: BTreeMap::new(),
             flows: HashMap::new(),
             rules: BTreeMap::new(),
@@ -263,7 +265,7 @@ impl Network {
     #[must_use]
     pub fn state_seen_by(&self, observer: NodeId, subject: NodeId) -> Option<MemberState> {
         let process = self.nodes[observer.index()].process.as_ref()?;
-        process.view.get(subject).map(|held| held.version.state)
+        process.view.state(subject)
     }
 
     /// How many members a node holds alive or suspect, itself included; 0 if it does not run.

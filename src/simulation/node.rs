@@ -1,6 +1,6 @@
 //! One node of the virtual network: its [`Membership`], its condition, and what it was last seen to believe.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
 use super::application::{Program, Running};
@@ -12,7 +12,7 @@ use super::stream::EndId;
 use super::tls::TlsFlights;
 use super::traffic::Traffic;
 use crate::admission::LinkId;
-use crate::member::{MemberState, MemberVersion};
+use crate::member::{Generation, Incarnation, MemberState, MemberVersion};
 use crate::membership::{ContactPoint, Membership, Options};
 use crate::time::Timestamp;
 use crate::trust::Trust;
@@ -151,7 +151,7 @@ impl Process {
 /// What a node's events add up to: the state of every other node, by place.
 #[derive(Debug, Default)]
 pub(super) struct View {
-    held: Vec<Option<Held>>,
+    held: Vec<Option<Belief>>,
     live: usize,
 }
 
@@ -163,18 +163,72 @@ pub(super) struct Held {
     pub(super) since: Timestamp,
 }
 
-impl View {
-    pub(super) fn get(&self, subject: NodeId) -> Option<Held> {
-        self.held.get(subject.index()).copied().flatten()
+/// What is held of one member, in two words.
+#[derive(Clone, Copy, Debug)]
+struct Belief {
+    since: Timestamp,
+    version: VersionNumber,
+    state: MemberState,
+}
+
+/// Every life and incarnation that anybody has seen: a view holds a number instead of each.
+#[derive(Debug, Default)]
+pub(super) struct Versions {
+    seen: Vec<(Generation, Incarnation)>,
+    // Never iterated, so that its order reaches no output.
+    numbers: HashMap<(Generation, Incarnation), VersionNumber>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct VersionNumber(u32);
+
+impl Versions {
+    fn number(&mut self, version: MemberVersion) -> VersionNumber {
+        let version = (version.generation, version.incarnation);
+        let next = VersionNumber(u32::try_from(self.seen.len()).expect("fewer versions than 2^32"));
+        *self.numbers.entry(version).or_insert_with(|| {
+            self.seen.push(version);
+            next
+        })
     }
 
-    pub(super) fn set(&mut self, subject: NodeId, held: Held) {
+    fn held(&self, belief: Belief) -> Held {
+        let (generation, incarnation) = self.seen[belief.version.0 as usize];
+        Held {
+            version: MemberVersion {
+                generation,
+                incarnation,
+                state: belief.state,
+            },
+            since: belief.since,
+        }
+    }
+}
+
+impl View {
+    pub(super) fn get(&self, subject: NodeId, versions: &Versions) -> Option<Held> {
+        let belief = self.held.get(subject.index()).copied().flatten()?;
+        Some(versions.held(belief))
+    }
+
+    /// What a member is held to be; `None` if the node was never told of it.
+    pub(super) fn state(&self, subject: NodeId) -> Option<MemberState> {
+        let belief = self.held.get(subject.index())?.as_ref()?;
+        Some(belief.state)
+    }
+
+    pub(super) fn set(&mut self, subject: NodeId, held: Held, versions: &mut Versions) {
         if self.held.len() <= subject.index() {
             self.held.resize(subject.index() + 1, None);
         }
-        let is_live = |held: Held| usize::from(held.version.state.is_live());
-        let before = self.held[subject.index()].replace(held);
-        self.live = self.live + is_live(held) - before.map_or(0, is_live);
+        let belief = Belief {
+            since: held.since,
+            version: versions.number(held.version),
+            state: held.version.state,
+        };
+        let is_live = |belief: Belief| usize::from(belief.state.is_live());
+        let before = self.held[subject.index()].replace(belief);
+        self.live = self.live + is_live(belief) - before.map_or(0, is_live);
     }
 
     /// How many members are held alive or suspect.
@@ -183,7 +237,6 @@ impl View {
     }
 
     pub(super) fn holds_alive(&self, subject: NodeId) -> bool {
-        self.get(subject)
-            .is_some_and(|held| held.version.state == MemberState::Alive)
+        self.state(subject) == Some(MemberState::Alive)
     }
 }

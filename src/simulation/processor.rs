@@ -290,7 +290,7 @@ mod tests {
         Input::Datagram {
             from: ([10, 0, 0, number], 26_502).into(),
             kind: super::super::Kind::Garbled,
-            payload: vec![number; 96].into(),
+            payload: vec![number; 96],
         }
     }
 

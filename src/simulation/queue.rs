@@ -2,7 +2,7 @@
 //!
 //! A timer wheel: what happens within the next second lies unsorted in buckets of 256 µs, and a bucket is sorted when its
 //! turn comes; what is further off waits in a heap. Nearly everything is near, so that the cost does not grow with the length
-//! of the queue.
+//! of the queue. Buckets are chains through one vector, so that a busy one leaves no room behind that others cannot use.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -22,8 +22,7 @@ pub(super) struct Queue<T> {
     /// What is left of it, and what was queued for it or for before it since; the earliest last.
     current: Vec<Entry<T>>,
     /// The buckets after it.
-    near: Vec<Vec<Entry<T>>>,
-    near_len: usize,
+    near: Chains<Entry<T>>,
     far: BinaryHeap<Reverse<Entry<T>>>,
     next_sequence: u64,
 }
@@ -41,8 +40,7 @@ impl<T> Queue<T> {
         Self {
             turn: 0,
             current: Vec::new(),
-            near: (0..BUCKETS).map(|_| Vec::new()).collect(),
-            near_len: 0,
+            near: Chains::new(place(BUCKETS - 1) + 1),
             far: BinaryHeap::new(),
             next_sequence: 0,
         }
@@ -57,8 +55,7 @@ impl<T> Queue<T> {
             let place = self.current.partition_point(|other| *other > entry);
             self.current.insert(place, entry);
         } else if bucket < self.turn + BUCKETS {
-            self.near[place(bucket)].push(entry);
-            self.near_len += 1;
+            self.near.push(place(bucket), entry);
         } else {
             self.far.push(Reverse(entry));
         }
@@ -79,13 +76,12 @@ impl<T> Queue<T> {
     fn take_turn(&mut self) {
         let far = self.far.peek().map(|Reverse(entry)| bucket(entry.at));
         let near = (self.turn + 1..self.turn + BUCKETS)
-            .find(|bucket| self.near_len > 0 && !self.near[place(*bucket)].is_empty());
+            .find(|bucket| self.near.len > 0 && self.near.has(place(*bucket)));
         let Some(turn) = [far, near].into_iter().flatten().min() else {
             return;
         };
         self.turn = turn;
-        std::mem::swap(&mut self.current, &mut self.near[place(turn)]);
-        self.near_len -= self.current.len();
+        self.near.take(place(turn), &mut self.current);
         while let Some(Reverse(entry)) = self.far.peek()
             && bucket(entry.at) == turn
         {
@@ -93,6 +89,63 @@ impl<T> Queue<T> {
                 .extend(self.far.pop().map(|Reverse(entry)| entry));
         }
         self.current.sort_unstable_by(|one, other| other.cmp(one));
+    }
+}
+
+/// Many short lists in one vector, each in no order that means anything.
+#[derive(Debug)]
+struct Chains<T> {
+    heads: Vec<u32>,
+    /// Each with the place of the next in its list; a free place with that of the next free one.
+    links: Vec<(Option<T>, u32)>,
+    free: u32,
+    len: usize,
+}
+
+/// The place behind the last of a list.
+const END: u32 = u32::MAX;
+
+impl<T> Chains<T> {
+    fn new(count: usize) -> Self {
+        Self {
+            heads: vec![END; count],
+            links: Vec::new(),
+            free: END,
+            len: 0,
+        }
+    }
+
+    fn has(&self, list: usize) -> bool {
+        self.heads[list] != END
+    }
+
+    fn push(&mut self, list: usize, what: T) {
+        let link = (Some(what), self.heads[list]);
+        let place = self.free;
+        self.heads[list] = match self.links.get_mut(place as usize) {
+            Some(freed) => {
+                self.free = freed.1;
+                *freed = link;
+                place
+            }
+            None => {
+                self.links.push(link);
+                u32::try_from(self.links.len() - 1).expect("fewer entries than 2^32")
+            }
+        };
+        self.len += 1;
+    }
+
+    /// Moves all of a list to the end of `to`.
+    fn take(&mut self, list: usize, to: &mut Vec<T>) {
+        let mut place = std::mem::replace(&mut self.heads[list], END);
+        while let Some((what, next)) = self.links.get_mut(place as usize) {
+            to.extend(what.take());
+            self.len -= 1;
+            let following = std::mem::replace(next, self.free);
+            self.free = place;
+            place = following;
+        }
     }
 }
 

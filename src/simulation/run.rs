@@ -1,7 +1,6 @@
 //! The loop: take the next occurrence, hand it to its node, do what the node asks for, check what must hold.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::application::Letter;
@@ -44,7 +43,7 @@ pub(super) enum Input {
     Datagram {
         from: SocketAddr,
         kind: Kind,
-        payload: Arc<[u8]>,
+        payload: Vec<u8>,
     },
     /// A connection is gone, or never came to be.
     LinkLost(EndId, Option<Code>),

@@ -1,7 +1,6 @@
 //! How the network carries datagrams.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use super::network::Network;
 use super::node::NodeId;
@@ -60,12 +59,13 @@ impl Network {
             flip(&mut payload, bit);
         }
         let kind = Kind::of_datagram(&payload);
-        let payload: Arc<[u8]> = payload.into();
-        for at in outcome.arrivals.into_iter().flatten() {
+        let [first, second] = outcome.arrivals;
+        let copy = second.map(|at| (at, payload.clone()));
+        for (at, payload) in first.map(|at| (at, payload)).into_iter().chain(copy) {
             let input = Input::Datagram {
                 from,
                 kind,
-                payload: Arc::clone(&payload),
+                payload,
             };
             match outcome.held_by.and_then(|rule| self.rules.get_mut(&rule)) {
                 Some(rule) => rule.hold(at.saturating_since(self.now), to, input),

@@ -81,7 +81,7 @@ impl Swim {
         let news = !self.suspicions.counts(index, by.as_bytes())
             && self
                 .named(by)
-                .is_some_and(|id| self.suspicions.confirm(index, id));
+                .is_some_and(|id| self.suspicions.confirm(index, &id));
         if news {
             let accusation = self.accusation(index, Verdict::Suspect, by);
             self.queue.push(index, accusation);

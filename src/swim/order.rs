@@ -21,14 +21,15 @@ use super::table::MemberIndex;
 /// How many members may wait to be probed out of turn; more just wait for their turn.
 pub(super) const URGENT_MAX: usize = 64;
 
-const NOWHERE: usize = usize::MAX;
+const NOWHERE: u32 = u32::MAX;
 
 /// The live members in the order they are probed in.
 #[derive(Debug, Default)]
 pub(super) struct ProbeOrder {
     round: Vec<MemberIndex>,
     probed: usize,
-    places: Vec<usize>,
+    /// By row.
+    places: Vec<u32>,
     urgent: VecDeque<MemberIndex>,
 }
 
@@ -44,7 +45,7 @@ impl ProbeOrder {
         }
         let last = self.round.len();
         self.round.push(index);
-        self.places[row] = last;
+        self.places[row] = place_number(last);
         self.swap(rng.random_range(self.probed..=last), last);
     }
 
@@ -119,22 +120,26 @@ impl ProbeOrder {
 
     fn place(&self, index: MemberIndex) -> Option<usize> {
         let place = self.places.get(index.0 as usize).copied()?;
-        (place != NOWHERE).then_some(place)
+        (place != NOWHERE).then_some(place as usize)
     }
 
     fn shuffle(&mut self, rng: &mut Pcg64) {
         self.round.shuffle(rng);
         self.probed = 0;
         for (place, index) in self.round.iter().enumerate() {
-            self.places[index.0 as usize] = place;
+            self.places[index.0 as usize] = place_number(place);
         }
     }
 
     fn swap(&mut self, a: usize, b: usize) {
         self.round.swap(a, b);
-        self.places[self.round[a].0 as usize] = a;
-        self.places[self.round[b].0 as usize] = b;
+        self.places[self.round[a].0 as usize] = place_number(a);
+        self.places[self.round[b].0 as usize] = place_number(b);
     }
+}
+
+fn place_number(place: usize) -> u32 {
+    u32::try_from(place).expect("no more places than rows")
 }
 
 #[cfg(test)]

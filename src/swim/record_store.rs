@@ -1,12 +1,12 @@
 //! [`StoredRecord`]: a record as it is held; [`RecordStore`]: one of each, for all the nodes of a process.
 //!
-//! A record is the same for everybody who holds it, signature and hashes included. A process of one node has no use for a
+//! A record is the same for everybody who holds it, signature and hashes included, and so is an accusation. A process of one node has no use for a
 //! store; a simulation of a thousand nodes would hold a million copies without.
 
 use std::borrow::Borrow;
 use std::collections::HashSet;
 use std::hash::{Hash, Hasher};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::name::Name;
 use crate::member::{MemberRecord, MemberVersion};
@@ -49,7 +49,8 @@ impl StoredRecord {
     }
 }
 
-/// Where the nodes of one process keep the records that they hold, each record once. Clones are the same store.
+/// Where the nodes of one process keep the records that they hold and the accusations that they pass on, each once. Clones are
+/// the same store.
 #[derive(Clone, Debug, Default)]
 pub struct RecordStore(Arc<Mutex<Shelf>>);
 
@@ -57,27 +58,59 @@ pub struct RecordStore(Arc<Mutex<Shelf>>);
 struct Shelf {
     // Never iterated but to sweep it, so that its order reaches no output.
     records: HashSet<ByBytes>,
-    /// How many there may be before those that nobody holds any more are swept out.
+    accusations: HashSet<Arc<[u8]>>,
+    /// How many of both there may be before those that nobody holds any more are swept out.
     sweep_at: usize,
 }
 
-/// The fewest records that are worth a sweep.
+/// The fewest that are worth a sweep.
 const SWEEP_MIN: usize = 1_024;
 
 impl RecordStore {
     /// The record with these bytes.
-    pub(super) fn get(&self, record: &RecordRef<'_>) -> Arc<StoredRecord> {
-        let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn record(&self, record: &RecordRef<'_>) -> Arc<StoredRecord> {
+        let mut shelf = self.shelf();
         if let Some(held) = shelf.records.get(record.encoded) {
             return Arc::clone(&held.0);
         }
         let stored = Arc::new(StoredRecord::new(record.to_record(), record.encoded.into()));
-        if shelf.records.len() >= shelf.sweep_at {
-            shelf.records.retain(|held| Arc::strong_count(&held.0) > 1);
-            shelf.sweep_at = SWEEP_MIN.max(2 * shelf.records.len());
-        }
+        shelf.sweep();
         shelf.records.insert(ByBytes(Arc::clone(&stored)));
         stored
+    }
+
+    /// The accusation with these bytes.
+    pub(super) fn accusation(&self, encoded: &[u8]) -> Arc<[u8]> {
+        let mut shelf = self.shelf();
+        if let Some(held) = shelf.accusations.get(encoded) {
+            return Arc::clone(held);
+        }
+        let held: Arc<[u8]> = encoded.into();
+        shelf.sweep();
+        shelf.accusations.insert(Arc::clone(&held));
+        held
+    }
+
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shelf {
+    /// Makes room, if it is time to.
+    fn sweep(&mut self) {
+        if self.len() < self.sweep_at {
+            return;
+        }
+        self.records.retain(|held| Arc::strong_count(&held.0) > 1);
+        self.accusations.retain(|held| Arc::strong_count(held) > 1);
+        self.sweep_at = SWEEP_MIN.max(2 * self.len());
+        self.records.shrink_to(self.sweep_at);
+        self.accusations.shrink_to(self.sweep_at);
+    }
+
+    fn len(&self) -> usize {
+        self.records.len() + self.accusations.len()
     }
 }
 
@@ -113,7 +146,7 @@ mod tests {
 
     fn get(store: &RecordStore, id: &str) -> Arc<StoredRecord> {
         let bytes = encode_record(&record(id), &[]);
-        store.get(&decode_record(&bytes).unwrap())
+        store.record(&decode_record(&bytes).unwrap())
     }
 
     #[test]

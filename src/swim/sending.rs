@@ -125,14 +125,14 @@ impl Swim {
         accuser: &str,
     ) -> Arc<[u8]> {
         let record = self.table.member(index).record();
-        encode_accusation(&AccusationRef {
+        let encoded = encode_accusation(&AccusationRef {
             id: record.id.as_str(),
             generation: record.generation,
             incarnation: record.incarnation,
             verdict,
             accuser,
-        })
-        .into()
+        });
+        self.table.accusation(&encoded)
     }
 
     /// Sends one member the news; says whether there is more than went out.

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use super::Params;
 use super::ln::{ln, log10};
+use super::name::Name;
 use super::table::MemberIndex;
 use crate::member::MemberId;
 use crate::time::Timestamp;
@@ -71,28 +72,28 @@ impl Curve {
 struct Suspicion {
     curve: Curve,
     start: Timestamp,
-    /// The first is whoever raised the suspicion; the others confirm it. At most `confirmations_max` + 1.
-    accusers: Vec<MemberId>,
+    /// Whoever raised the suspicion.
+    accuser: MemberId,
+    confirmed_by: Vec<Name>,
 }
 
 impl Suspicion {
     /// Whether all confirmations that count are there.
     fn is_full(&self) -> bool {
-        self.accusers.len() > self.curve.confirmations_max as usize
+        self.confirmed_by.len() >= self.curve.confirmations_max as usize
     }
 
     fn has(&self, accuser: &[u8]) -> bool {
-        self.accusers
-            .iter()
-            .any(|id| id.as_str().as_bytes() == accuser)
+        self.accuser.as_str().as_bytes() == accuser
+            || self
+                .confirmed_by
+                .iter()
+                .any(|name| name.as_bytes() == accuser)
     }
 
     fn deadline(&self) -> Timestamp {
-        let confirmations = self.accusers.len().saturating_sub(1);
-        self.start
-            + self
-                .curve
-                .timeout(u32::try_from(confirmations).unwrap_or(u32::MAX))
+        let confirmations = u32::try_from(self.confirmed_by.len());
+        self.start + self.curve.timeout(confirmations.unwrap_or(u32::MAX))
     }
 }
 
@@ -117,7 +118,8 @@ impl Suspicions {
         let suspicion = Suspicion {
             curve,
             start: now,
-            accusers: vec![accuser],
+            accuser,
+            confirmed_by: Vec::new(),
         };
         self.deadlines.insert((suspicion.deadline(), index));
         let row = index.0 as usize;
@@ -134,7 +136,7 @@ impl Suspicions {
     }
 
     /// Counts another accuser, and says whether that was news.
-    pub(super) fn confirm(&mut self, index: MemberIndex, accuser: MemberId) -> bool {
+    pub(super) fn confirm(&mut self, index: MemberIndex, accuser: &MemberId) -> bool {
         if self.counts(index, accuser.as_str().as_bytes()) {
             return false;
         }
@@ -142,7 +144,7 @@ impl Suspicions {
             return false;
         };
         self.deadlines.remove(&(suspicion.deadline(), index));
-        suspicion.accusers.push(accuser);
+        suspicion.confirmed_by.push(Name::new(accuser));
         self.deadlines.insert((suspicion.deadline(), index));
         true
     }
@@ -194,7 +196,7 @@ impl Suspicions {
 
     /// Who raised the suspicion about a member.
     pub(super) fn accuser(&self, index: MemberIndex) -> Option<&MemberId> {
-        self.get(index)?.accusers.first()
+        Some(&self.get(index)?.accuser)
     }
 
     fn get(&self, index: MemberIndex) -> Option<&Suspicion> {
@@ -276,11 +278,11 @@ mod tests {
         let mut suspicions = Suspicions::default();
         let member = MemberIndex(7);
         suspicions.start(Timestamp::ZERO, member, id("1"), curve(2));
-        assert!(!suspicions.confirm(member, id("1")), "the accuser itself");
-        assert!(suspicions.confirm(member, id("2")));
-        assert!(!suspicions.confirm(member, id("2")), "twice");
-        assert!(suspicions.confirm(member, id("3")));
-        assert!(!suspicions.confirm(member, id("4")), "more than k");
+        assert!(!suspicions.confirm(member, &id("1")), "the accuser itself");
+        assert!(suspicions.confirm(member, &id("2")));
+        assert!(!suspicions.confirm(member, &id("2")), "twice");
+        assert!(suspicions.confirm(member, &id("3")));
+        assert!(!suspicions.confirm(member, &id("4")), "more than k");
         assert_eq!(suspicions.next_timeout(), Some(Timestamp::from_secs(3)));
         assert_eq!(suspicions.expire_one(Timestamp::from_millis(2_999)), None);
         assert_eq!(suspicions.expire_one(Timestamp::from_secs(3)), Some(member));

@@ -372,9 +372,17 @@ impl Table {
         }
     }
 
+    /// An accusation as it is to be kept.
+    pub(super) fn accusation(&self, encoded: &[u8]) -> Arc<[u8]> {
+        match &self.store {
+            Some(store) => store.accusation(encoded),
+            None => encoded.into(),
+        }
+    }
+
     fn stored(&self, record: &RecordRef<'_>) -> Arc<StoredRecord> {
         match &self.store {
-            Some(store) => store.get(record),
+            Some(store) => store.record(record),
             None => Arc::new(StoredRecord::new(record.to_record(), record.encoded.into())),
         }
     }

@@ -57,7 +57,7 @@ impl Network {
                 continue;
             }
             live += usize::from(version.state.is_live());
-            let told = subject.and_then(|subject| process.view.get(subject));
+            let told = subject.and_then(|subject| process.view.get(subject, &self.versions));
             let told = told.map(|held| held.version);
             // Of the dead, no newer record is told, nor a farewell that comes too late.
             let is_told = told.is_some_and(|told| match version.state {
@@ -84,8 +84,8 @@ impl Network {
     fn nobody_waits_for_its_probe(&self, node: NodeId, process: &Process) -> Result<(), Finding> {
         let nodes = self.nodes().into_iter().filter(|other| *other != node);
         let is_live = |other: &NodeId| {
-            let held = process.view.get(*other);
-            held.is_some_and(|held| held.version.state.is_live())
+            let held = process.view.state(*other);
+            held.is_some_and(MemberState::is_live)
         };
         for other in nodes.filter(is_live) {
             if let Some(waited) = process.watch.turns.waited_too_long(other) {

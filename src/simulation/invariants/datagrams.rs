@@ -61,7 +61,7 @@ impl Network {
             return;
         };
         // An address leads to members as long as any of those is one who are, or were, reached there.
-        let is_member = |node: NodeId| process.view.get(node).is_some();
+        let is_member = |node: NodeId| process.view.state(node).is_some();
         let is_strange = |to: &SocketAddr| !self.addrs.ever(*to).any(is_member);
         if let Some(to) = recipients.into_iter().find(is_strange) {
             let stranger = self.addrs.holder(to);

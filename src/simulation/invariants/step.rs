@@ -5,6 +5,7 @@ use super::super::node::{NodeId, Process};
 use super::Invariant;
 use super::violation::Broken;
 use super::watch::Watch;
+use crate::member::MemberState;
 use crate::time::Timestamp;
 
 impl Network {
@@ -65,8 +66,8 @@ impl Network {
             return;
         };
         let live = process.view.live();
-        let held = process.view.get(probed);
-        if !held.is_some_and(|held| held.version.state.is_live()) {
+        let held = process.view.state(probed);
+        if !held.is_some_and(MemberState::is_live) {
             let broken =
                 Invariant::MembersAreProbedInTurn.broken("probes of live members", "another");
             return self.broken(node, Some(probed), broken);

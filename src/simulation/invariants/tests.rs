@@ -109,7 +109,7 @@ fn forged(network: &mut Network) -> Result<(), Violation> {
     let forged = Input::Datagram {
         from: plain_options(0).local.advertised,
         kind: Kind::Gossip,
-        payload: payload.into(),
+        payload,
     };
     network.give(nodes[1], forged);
     run(network, 1)

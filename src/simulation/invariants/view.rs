@@ -79,7 +79,7 @@ impl Network {
 
     fn held(&self, news: &News<'_>) -> Option<Held> {
         let process = self.nodes[news.observer.index()].process.as_ref()?;
-        process.view.get(news.subject)
+        process.view.get(news.subject, &self.versions)
     }
 
     /// Every life and incarnation seen anywhere was issued by the member itself.

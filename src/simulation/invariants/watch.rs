@@ -23,13 +23,13 @@ pub(in super::super) struct Watch {
 #[derive(Debug, Default)]
 pub(super) struct ProbeTurns {
     /// How many probes were started.
-    count: u64,
+    count: u32,
     /// For each node, the probe at which it was probed last, or became a member.
-    last: Vec<u64>,
+    last: Vec<u32>,
     /// Who was probed last, and how often in a row.
     streak: Option<(NodeId, u32)>,
     /// The most members there were to probe.
-    live_max: u64,
+    live_max: u32,
 }
 
 /// How often a member is probed in a row at most: at the end of a round, at the beginning of the next, and out of turn each
@@ -46,7 +46,7 @@ impl ProbeTurns {
     /// A member is probed. Says how often in a row, if that is too often.
     pub(super) fn probed(&mut self, member: NodeId, live: usize) -> Option<u32> {
         self.count += 1;
-        self.live_max = self.live_max.max(live as u64);
+        self.live_max = self.live_max.max(u32::try_from(live).unwrap_or(u32::MAX));
         let count = self.count;
         *self.last(member) = count;
         let streak = match self.streak {
@@ -59,13 +59,13 @@ impl ProbeTurns {
 
     /// How many probes have gone to others since this member's turn, if that is more than two rounds and what is probed out
     /// of turn.
-    pub(super) fn waited_too_long(&self, member: NodeId) -> Option<u64> {
+    pub(super) fn waited_too_long(&self, member: NodeId) -> Option<u32> {
         let last = self.last.get(member.index()).copied().unwrap_or(0);
         let waited = self.count - last;
         (waited > 4 * self.live_max + 8).then_some(waited)
     }
 
-    fn last(&mut self, member: NodeId) -> &mut u64 {
+    fn last(&mut self, member: NodeId) -> &mut u32 {
         if self.last.len() <= member.index() {
             self.last.resize(member.index() + 1, 0);
         }
