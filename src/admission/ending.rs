@@ -74,7 +74,7 @@ impl Admission {
         };
         self.deadlines.clear(Timer::Link(link));
         self.introductions.forget_waiting(link);
-        if let Some(ours) = connection.as_ref().and_then(Connection::ours) {
+        if let Some(ours) = connection.as_deref().and_then(Connection::ours) {
             self.local.forget(&ours.nonce);
         }
         if connection.is_some() {
@@ -86,7 +86,7 @@ impl Admission {
         let is_refusal = matches!(end, End::Refuse { .. } | End::Refused { .. });
         // To dial oneself is no mistake: contact points may name the node itself.
         if is_refusal && end.code() != Code::OwnAddress {
-            let connection = connection.as_ref();
+            let connection = connection.as_deref();
             self.actions.push_back(Action::Refused(Refusal {
                 link,
                 peer: addr,

@@ -74,7 +74,7 @@ impl Admission {
         let mut connection = Connection::new(link, opened);
         let frame = connection.greet(&self.local, hello);
         self.send(link, frame);
-        self.link_mut(link).connection = Some(connection);
+        self.link_mut(link).connection = Some(Box::new(connection));
     }
 
     /// Somebody has dialled us: they speak first.
@@ -89,7 +89,7 @@ impl Admission {
             Link {
                 role: Role::Accepted,
                 addr: opened.peer,
-                connection: Some(Connection::new(link, opened)),
+                connection: Some(Box::new(Connection::new(link, opened))),
                 is_usable: false,
             },
         );

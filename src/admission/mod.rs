@@ -115,7 +115,7 @@ struct Link {
     role: Role,
     addr: SocketAddr,
     /// None while it is dialled.
-    connection: Option<Connection>,
+    connection: Option<Box<Connection>>,
     /// Whether frames of all kinds may pass: it was reported as proven.
     is_usable: bool,
 }

@@ -112,6 +112,9 @@ pub struct Membership {
     outbox: VecDeque<Output>,
 }
 
+/// For how many outputs room is kept when there is none.
+const OUTPUTS_SPARE: usize = 8;
+
 /// Where the node stands between start and end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -355,6 +358,8 @@ impl Membership {
         if let Some(output) = self.outbox.pop_front() {
             return output;
         }
+        // After a wave of news it gives back what it took.
+        self.outbox.shrink_to(OUTPUTS_SPARE);
         // What is due already is due now: the lateness that it had has been noticed.
         let hurries = self.does(Sabotage::WakesAtOnce);
         self.wakeup = self.next_wakeup().map(|wakeup| Wakeup {

@@ -15,7 +15,7 @@ const ROOM_UPDATE_LEN: usize = 64;
 /// How many updates that do not fit are passed over in search of one that does.
 const SKIPPED_MAX: usize = 8;
 /// For how many updates room is kept when none waits.
-const SPARE: usize = 64;
+const SPARE: usize = 8;
 /// How many more husks than updates there may be before they are cleared away.
 const HUSKS_SPARE: usize = 64;
 

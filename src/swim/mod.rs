@@ -95,6 +95,8 @@ pub use untrusted::UNTRUSTED_MAX;
 
 /// The largest cluster in which a broadcast goes to all members at once.
 pub const BROADCAST_MEMBERS_MAX: usize = 64;
+/// For how many actions room is kept when there is none.
+const ACTIONS_SPARE: usize = 8;
 /// How many members a broadcast goes to in larger ones.
 pub const BROADCAST_FANOUT: usize = 8;
 
@@ -204,6 +206,11 @@ impl Swim {
         self.table.share(store);
     }
 
+    /// Where it shares its records, if it does.
+    pub(crate) const fn record_store(&self) -> Option<&RecordStore> {
+        self.table.store()
+    }
+
     /// Breaks it.
     #[cfg(test)]
     pub(crate) fn sabotage(&mut self, sabotage: Sabotage) {
@@ -256,7 +263,12 @@ impl Swim {
 
     /// The next thing to do, until there is none.
     pub fn poll(&mut self) -> Option<Action> {
-        self.actions.pop_front()
+        let action = self.actions.pop_front();
+        if action.is_none() {
+            // After a wave of news it gives back what it took.
+            self.actions.shrink_to(ACTIONS_SPARE);
+        }
+        action
     }
 
     /// Whether nothing is left to do.

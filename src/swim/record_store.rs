@@ -59,10 +59,14 @@ struct Shelf {
     // Never iterated but to sweep it, so that its order reaches no output.
     records: HashSet<ByBytes>,
     accusations: HashSet<Arc<[u8]>>,
+    /// Signatures that were found good, each behind its key and before what it is of.
+    signatures: HashSet<Box<[u8]>>,
     /// How many of both there may be before those that nobody holds any more are swept out.
     sweep_at: usize,
 }
 
+/// How many good signatures are remembered; then they are forgotten, and verified anew.
+const SIGNATURES_MAX: usize = 65_536;
 /// The fewest that are worth a sweep.
 const SWEEP_MIN: usize = 1_024;
 
@@ -89,6 +93,25 @@ impl RecordStore {
         shelf.sweep();
         shelf.accusations.insert(Arc::clone(&held));
         held
+    }
+
+    /// Whether `signature` is `key`'s under `statement`: as `verify` says, which is asked once for each that is good.
+    pub(crate) fn is_signed(
+        &self,
+        (key, statement, signature): (&[u8; 32], &[u8], &[u8]),
+        verify: impl FnOnce() -> bool,
+    ) -> bool {
+        let what = [&key[..], signature, statement].concat().into_boxed_slice();
+        let is_known = self.shelf().signatures.contains(&what);
+        if is_known || !verify() {
+            return is_known;
+        }
+        let signatures = &mut self.shelf().signatures;
+        if signatures.len() >= SIGNATURES_MAX {
+            signatures.clear();
+        }
+        signatures.insert(what);
+        true
     }
 
     fn shelf(&self) -> MutexGuard<'_, Shelf> {
@@ -156,6 +179,22 @@ mod tests {
         assert!(Arc::ptr_eq(&one, &get(&store.clone(), "1")));
         assert!(!Arc::ptr_eq(&one, &get(&store, "2")));
         assert_eq!(one.record, record("1"));
+    }
+
+    #[test]
+    fn a_good_signature_is_verified_once_and_a_bad_one_each_time() {
+        let store = RecordStore::default();
+        let asked = std::cell::Cell::new(0);
+        let ask = |signature: &[u8; 64], verdict: bool| {
+            store.is_signed((&[1; 32], b"statement", signature), || {
+                asked.set(asked.get() + 1);
+                verdict
+            })
+        };
+        assert!(ask(&[2; 64], true) && ask(&[2; 64], false));
+        assert_eq!(asked.get(), 1);
+        assert!(!ask(&[3; 64], false) && !ask(&[3; 64], false));
+        assert_eq!(asked.get(), 3);
     }
 
     #[test]

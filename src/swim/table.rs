@@ -193,6 +193,11 @@ impl Table {
         self.store = Some(store);
     }
 
+    /// Where it shares its records, if it does.
+    pub(super) const fn store(&self) -> Option<&RecordStore> {
+        self.store.as_ref()
+    }
+
     /// Adds a live member, or refuses for want of room.
     pub(super) fn insert(&mut self, now: Timestamp, record: &RecordRef<'_>) -> Option<MemberIndex> {
         if self.live_len >= MEMBERS_MAX {
