@@ -77,7 +77,7 @@ pub(crate) enum Sabotage {
     ViewHashIgnored,
 
     // Membership and admission.
-    /// The body of a datagram that is refused is believed all the same.
+    /// What a datagram that is refused says of members is believed all the same, and so is what a stranger says on a connection.
     GarbageBelieved,
     /// The next wakeup is always now.
     WakesAtOnce,

@@ -153,12 +153,8 @@ impl Membership {
         }
         let datagram = datagram::parse(payload)?;
         let header = datagram.header;
-        if self.does(Sabotage::GarbageBelieved)
-            && let Ok(body) = Body::decode(datagram.body)
-        {
-            let _ = self
-                .swim
-                .handle_body(now, header.sender, header.generation, &body);
+        if self.does(Sabotage::GarbageBelieved) {
+            self.believe(now, datagram.body);
         }
         self.check_group(now, from, &datagram)?;
         if header.recipient != self.options.local.id.as_str() {

@@ -80,6 +80,7 @@ use crate::time::Timestamp;
 use crate::trust::VerifiedIntroduction;
 use crate::wire::frame::Frame;
 use crate::wire::hello::Introduction;
+use crate::wire::message::Body;
 use crate::wire::refusal::Code;
 
 /// Failure detection, dissemination, admission and healing of one node. See the [module documentation](self).
@@ -231,6 +232,11 @@ impl Membership {
         link: LinkId,
         frame: Frame,
     ) -> Result<(), FrameError> {
+        if self.does(Sabotage::GarbageBelieved)
+            && let Frame::Body(body) = &frame
+        {
+            self.believe(now, body);
+        }
         let admitted = self.admission.handle_frame(now, link, frame);
         self.settle(now);
         let result = match admitted? {
@@ -650,6 +656,14 @@ impl Membership {
     pub(crate) fn sabotage(&mut self, sabotage: Sabotage) {
         self.swim.sabotage(sabotage);
         self.admission.sabotage(sabotage);
+    }
+
+    /// Takes what a body says of members, whoever sent it.
+    fn believe(&mut self, now: Timestamp, body: &[u8]) {
+        let updates = Body::decode(body).ok().into_iter();
+        for update in updates.flat_map(|body| body.updates()).flatten() {
+            self.swim.handle_update(now, &update);
+        }
     }
 
     fn does(&self, sabotage: Sabotage) -> bool {

@@ -193,6 +193,14 @@ impl Node {
     }
 }
 
+#[cfg(all(test, target_os = "linux"))]
+impl Node {
+    /// Breaks it.
+    pub(super) fn sabotage(&self, sabotage: crate::sabotage::Sabotage) {
+        self.shared.core().sabotage(sabotage);
+    }
+}
+
 /// Counters since the start, and gauges of now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -31,6 +31,9 @@ mod options;
 pub mod rehearsal;
 mod reload;
 mod start;
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests;
 mod token;
 mod work;
 
