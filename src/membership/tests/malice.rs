@@ -8,14 +8,16 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
 use super::super::*;
-use super::tls::{Authority, formed};
+use super::tls::{Authority, STEP, formed};
 use crate::member::{Incarnation, MemberRecord, MemberState, MetadataStamp, Role, Standing};
-use crate::simulation::{Network, NodeId, plain_options};
+use crate::simulation::{Change, Effect, Loss, Network, NodeId, Rule, plain_options};
 use crate::wire::datagram::{Group, Header, KeyId, encode_header};
+use crate::wire::frame::{PageEntry, WireVerdict};
 use crate::wire::hello::IntroductionFields;
 use crate::wire::message::{Message, encode_message};
 use crate::wire::update::{
-    AccusationRef, Verdict, encode_accusation, encode_record, record_body, record_statement,
+    AccusationRef, Verdict, decode_record, encode_accusation, encode_record, record_body,
+    record_statement,
 };
 
 const SEED: u64 = 11;
@@ -79,6 +81,21 @@ impl Story {
         encode_record(record, &signature)
     }
 
+    /// The liar sends a victim a page with this record. `None`: it ends the exchange.
+    fn show(&mut self, record: &[u8], verdict: Option<WireVerdict>) -> Option<Option<PageEntry>> {
+        let liar = self.id(self.liar);
+        let entry = PageEntry {
+            record: record.to_vec(),
+            verdict,
+        };
+        let take = |victim: &mut Membership, now| {
+            let taken = victim.take_entry(now, (liar, None), entry);
+            victim.settle(now);
+            taken
+        };
+        self.network.command(self.victims[0], take).unwrap()
+    }
+
     fn records(&self, node: NodeId) -> RecordStats {
         self.at(node).stats().records
     }
@@ -98,46 +115,53 @@ fn accusation(of: &Member, ahead: u32, verdict: Verdict) -> Vec<u8> {
     })
 }
 
+/// What a liar would have of a record that is another's.
+type Lie = fn(&mut MemberRecord);
+
+const LIES: [(&str, Lie); 7] = [
+    ("moves it", |record| record.addr.set_port(9)),
+    ("raises its incarnation", |_| {}),
+    ("takes its datagrams away", |record| record.udp = false),
+    ("changes its role", |record| record.role = Role::Gateway),
+    ("raises its metadata version", |record| {
+        record.metadata = MetadataStamp {
+            version: 7,
+            commitment: Some([7; 16]),
+        };
+    }),
+    ("has it leave", |record| record.standing = Standing::Left),
+    ("begins a life for it", |record| {
+        record.generation = record.generation.next();
+    }),
+];
+
+/// A lie about the owner in every form that a liar can give it: unsigned, with the owner's last signature, and signed by
+/// itself, as a record of the owner's introduction, of its own, and of none.
+fn forgeries(story: &mut Story, lie: Lie) -> [Vec<u8>; 5] {
+    let held = story.held_by(story.victims[0]);
+    let mut record = held.record().clone();
+    record.incarnation = record.incarnation.next().unwrap();
+    lie(&mut record);
+    let mut of_liars_introduction = record.clone();
+    of_liars_introduction.introduction = story.at(story.liar).local().record().introduction;
+    let mut without_introduction = record.clone();
+    without_introduction.introduction = None;
+    let owners_signature = decode_record(held.encoded()).unwrap().signature;
+    [
+        encode_record(&record, &[]),
+        encode_record(&record, owners_signature),
+        story.sign(&record),
+        story.sign(&of_liars_introduction),
+        story.sign(&without_introduction),
+    ]
+}
+
 #[test]
 fn a_liar_cannot_speak_for_another_member() {
-    type Lie = fn(&mut MemberRecord);
-    let lies: [(&str, Lie); 7] = [
-        ("moves it", |record| record.addr.set_port(9)),
-        ("raises its incarnation", |_| {}),
-        ("takes its datagrams away", |record| record.udp = false),
-        ("changes its role", |record| record.role = Role::Gateway),
-        ("raises its metadata version", |record| {
-            record.metadata = MetadataStamp {
-                version: 7,
-                commitment: Some([7; 16]),
-            };
-        }),
-        ("has it leave", |record| record.standing = Standing::Left),
-        ("begins a life for it", |record| {
-            record.generation = record.generation.next();
-        }),
-    ];
     let mut story = Story::new();
     let held = story.victims.map(|victim| story.held_by(victim));
-    let liars_own = story.at(story.liar).local().record().introduction;
-    for (what, lie) in lies {
-        let mut record = held[0].record().clone();
-        record.incarnation = record.incarnation.next().unwrap();
-        lie(&mut record);
-        let mut of_liars_introduction = record.clone();
-        of_liars_introduction.introduction = liars_own;
-        let mut without_introduction = record.clone();
-        without_introduction.introduction = None;
-        let owners_signature = crate::wire::update::decode_record(held[0].encoded())
-            .unwrap()
-            .signature;
-        let forgeries = [
-            encode_record(&record, &[]),
-            encode_record(&record, owners_signature),
-            story.sign(&record),
-            story.sign(&of_liars_introduction),
-            story.sign(&without_introduction),
-        ];
+    for (what, lie) in LIES {
+        let forgeries = forgeries(&mut story, lie);
         let before = story.victims.map(|victim| story.records(victim).forged);
         for forgery in &forgeries {
             story.tell(std::slice::from_ref(forgery));
@@ -151,6 +175,40 @@ fn a_liar_cannot_speak_for_another_member() {
             assert_eq!(forged, forgeries.len() as u64, "{what}");
         }
     }
+}
+
+/// In a push-pull or a join it is no better off: a page with a forged record ends the exchange.
+#[test]
+fn a_liar_cannot_speak_for_another_member_in_a_page() {
+    let mut story = Story::new();
+    let held = story.held_by(story.victims[0]);
+    for (what, lie) in LIES {
+        for forgery in forgeries(&mut story, lie) {
+            for verdict in [None, Some(WireVerdict::Suspect), Some(WireVerdict::Dead)] {
+                assert_eq!(story.show(&forgery, verdict), None, "{what}");
+                let now = story.held_by(story.victims[0]);
+                assert_eq!(
+                    (now.record(), now.state()),
+                    (held.record(), MemberState::Alive)
+                );
+            }
+        }
+    }
+}
+
+/// Rule 9: hearsay about an owner's own words. It is told of it, and nobody doubts it.
+#[test]
+fn a_liars_verdict_in_a_page_makes_nobody_suspect() {
+    let mut story = Story::new();
+    let held = story.held_by(story.victims[0]);
+    for verdict in [WireVerdict::Suspect, WireVerdict::Dead] {
+        for _ in 0..20 {
+            assert!(story.show(held.encoded(), Some(verdict)).is_some());
+            story.run(100);
+        }
+    }
+    let doubts = |change: &&Change| change.to.state != MemberState::Alive;
+    assert_eq!(story.network.transcript().changes().find(doubts), None);
 }
 
 #[test]
@@ -198,6 +256,43 @@ fn a_liar_cannot_hold_another_dead_for_longer_than_a_refutation() {
     assert!(died.is_empty(), "back everywhere");
 }
 
+/// The same in a crowd, where three of ten datagrams are lost and the liar accuses one after the other, for five minutes: no
+/// record says anything but what its owner says, and all are back as soon as it stops.
+#[test]
+fn a_liar_in_a_lossy_cluster_changes_nothing_that_lasts() {
+    let (mut network, nodes) = formed(10, SEED);
+    let (liar, others) = nodes.split_last().unwrap();
+    let loss = network.impose(Rule::everywhere(None, Effect::Lose(Loss::percent(30))));
+    let mut rng = Pcg64::seed_from_u64(SEED);
+    for _ in 0..60 {
+        let [victim, accused] = [(); 2].map(|()| others[rng.random_range(0..others.len())]);
+        let of = network.membership(accused).unwrap().local().clone();
+        let to = network.membership(victim).unwrap().local().id().clone();
+        let mut body = Vec::new();
+        encode_message(&Message::Gossip, &mut body);
+        body.extend(accusation(&of, 0, Verdict::Dead));
+        let seal = |liar: &mut Membership, _| liar.seal_datagram(&to, &body);
+        let payload = network.command(*liar, seal).unwrap();
+        let from = network.membership(*liar).unwrap().local().record().addr;
+        network.inject(victim, from, &payload).unwrap().unwrap();
+        network.run_for(Duration::from_secs(5)).unwrap();
+    }
+    network.lift(loss);
+    let back = network.run_until(Duration::from_secs(15), STEP, Network::views_are_complete);
+    assert!(back.unwrap().is_some(), "seed {SEED}");
+    for owner in &nodes {
+        let own = network.membership(*owner).unwrap().local().clone();
+        for observer in &nodes {
+            let held = network
+                .membership(*observer)
+                .unwrap()
+                .member(own.id())
+                .unwrap();
+            assert_eq!(held.record(), own.record(), "seed {SEED}");
+        }
+    }
+}
+
 /// An introduction of the owner's id with the liar's certificate, as sound as the liar can make it, and a record to match.
 fn claim_of_the_owners_id(story: &Story, later: u64) -> (Introduction, Vec<u8>) {
     let held = story.held_by(story.victims[0]).record().clone();
@@ -227,6 +322,7 @@ fn claim_of_the_owners_id(story: &Story, later: u64) -> (Introduction, Vec<u8>) 
         generation,
         incarnation: Incarnation::new(held.incarnation.get() + 1),
         addr: options.local.advertised,
+        standing: Standing::Alive,
         introduction: Some(introduction.hash().tag()),
         ..held
     };
@@ -234,6 +330,9 @@ fn claim_of_the_owners_id(story: &Story, later: u64) -> (Introduction, Vec<u8>) 
     let record = encode_record(&record, &gossip.sign(&statement));
     (introduction, record)
 }
+
+/// How a life ends.
+type Ending = fn(&mut Network, NodeId);
 
 /// The victims have the introduction as if they had fetched it.
 fn introduce(story: &mut Story, introduction: &Introduction) {
@@ -264,25 +363,29 @@ fn a_liar_cannot_take_a_members_id_with_its_own_key() {
 }
 
 #[test]
-fn an_id_is_free_for_another_key_once_its_holder_has_been_dead_for_long_enough() {
+fn an_id_is_free_for_another_key_once_its_holder_has_left_or_been_dead_for_long_enough() {
     let wait = 2 * plain_options(0).params.failure_timeout;
-    for (waited, is_free) in [(wait / 2, false), (wait, true)] {
+    let rows: [(Ending, MemberState, Duration, bool); 3] = [
+        (Network::crash, MemberState::Dead, wait / 2, false),
+        (Network::crash, MemberState::Dead, wait, true),
+        (Network::leave, MemberState::Left, Duration::ZERO, true),
+    ];
+    for (end, state, waited, is_free) in rows {
         let mut story = Story::new();
-        story.network.crash(story.owner);
+        end(&mut story.network, story.owner);
         let victim = story.victims[0];
-        let dead = Some(MemberState::Dead);
-        let is_dead = |network: &Network| network.state_seen_by(victim, story.owner) == dead;
+        let is_over = |network: &Network| network.state_seen_by(victim, story.owner) == Some(state);
         let step = Duration::from_millis(10);
-        let died = story
+        let over = story
             .network
-            .run_until(Duration::from_secs(30), step, is_dead);
-        assert!(died.unwrap().is_some());
+            .run_until(Duration::from_secs(30), step, is_over);
+        assert!(over.unwrap().is_some());
         story.network.run_for(waited).unwrap();
         let (introduction, record) = claim_of_the_owners_id(&story, 1_000);
         introduce(&mut story, &introduction);
         story.tell(&[record]);
         let state = story.held_by(victim).state();
-        assert_eq!(state == MemberState::Alive, is_free, "after {waited:?}");
+        assert_eq!(state == MemberState::Alive, is_free, "{waited:?} later");
     }
 }
 
