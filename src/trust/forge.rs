@@ -47,6 +47,8 @@ pub(super) struct Forge {
     pub(super) extensions: Vec<Vec<u8>>,
     /// Named inside instead of ecdsa-with-SHA256.
     pub(super) inner_algorithm: &'static [u8],
+    /// Named outside, instead of ecdsa-with-SHA256.
+    pub(super) outer_algorithm: &'static [u8],
     pub(super) serial: u8,
 }
 
@@ -61,6 +63,7 @@ impl Forge {
             not_after: "261231235959Z",
             extensions: Vec::new(),
             inner_algorithm: ECDSA_SHA256,
+            outer_algorithm: ECDSA_SHA256,
             serial: 1,
         }
     }
@@ -123,7 +126,7 @@ impl Forge {
         let bits = [&[0][..], signature.as_ref()].concat();
         CertificateDer::from(sequence(&[
             &tbs,
-            &sequence(&[ECDSA_SHA256]),
+            &sequence(&[self.outer_algorithm]),
             &tlv(0x03, &bits),
         ]))
     }
@@ -192,7 +195,16 @@ pub(super) fn ip_address(address: &[u8]) -> Vec<u8> {
 
 /// Name constraints that permit one DNS name and those below it.
 pub(super) fn permitted_dns(name: &str) -> Vec<u8> {
-    let subtrees = tlv(0xa0, &sequence(&[&tlv(0x82, name.as_bytes())]));
+    name_constraint(0xa0, name)
+}
+
+/// Name constraints that exclude one DNS name and those below it.
+pub(super) fn excluded_dns(name: &str) -> Vec<u8> {
+    name_constraint(0xa1, name)
+}
+
+fn name_constraint(subtrees: u8, name: &str) -> Vec<u8> {
+    let subtrees = tlv(subtrees, &sequence(&[&tlv(0x82, name.as_bytes())]));
     extension(&[0x55, 0x1d, 30], true, &sequence(&[&subtrees]))
 }
 
@@ -228,6 +240,7 @@ fn sequence(parts: &[&[u8]]) -> Vec<u8> {
 }
 
 pub(super) const ECDSA_SHA256: &[u8] = &[0x06, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2];
+pub(super) const ECDSA_SHA1: &[u8] = &[0x06, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 1];
 pub(super) const ECDSA_SHA384: &[u8] = &[0x06, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 3];
 const EC_PUBLIC_KEY: [u8; 9] = [0x06, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1];
 const P256: [u8; 10] = [0x06, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7];

@@ -9,6 +9,7 @@ use super::certificate::Certificate;
 use super::forge::*;
 use super::*;
 
+mod differential;
 mod identity;
 mod introductions;
 mod loading;
