@@ -4,6 +4,7 @@ mod broker;
 mod certs;
 mod doctor;
 mod failures;
+mod judges;
 mod lives;
 mod local;
 mod refusals;
