@@ -1,9 +1,9 @@
 //! What the network sees: packets as tcpdump captures them, read by a reader of our own.
 
 mod cluster;
-mod pcap;
+pub(crate) mod pcap;
 mod streams;
-mod tcpdump;
+pub(crate) mod tcpdump;
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};

@@ -56,7 +56,17 @@ impl Tcpdump {
     }
 
     /// Waits until everything up to now is captured, ends tcpdump, and reads what passed.
-    pub(crate) fn finish(mut self) -> Capture {
+    pub(crate) fn finish(self) -> Capture {
+        let mark_port = self.mark_port;
+        let mut capture = Capture::parse(&self.finish_unread()).unwrap();
+        capture
+            .datagrams
+            .retain(|datagram| datagram.target.port() != mark_port);
+        capture
+    }
+
+    /// The same, as tcpdump wrote it: every byte of every packet, the mark included.
+    pub(crate) fn finish_unread(mut self) -> Vec<u8> {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let target = (Ipv4Addr::LOCALHOST, self.mark_port);
         wait_until("the mark is captured", PATIENCE, || {
@@ -74,11 +84,7 @@ impl Tcpdump {
             text.contains("\n0 packets dropped by kernel"),
             "the capture is not whole: {text}"
         );
-        let mut capture = Capture::parse(&self.process.stdout()).unwrap();
-        capture
-            .datagrams
-            .retain(|datagram| datagram.target.port() != self.mark_port);
-        capture
+        self.process.stdout()
     }
 }
 

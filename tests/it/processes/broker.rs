@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
@@ -36,7 +37,7 @@ impl Site {
     pub(super) fn new(size: u16) -> Self {
         Self {
             directory: tempfile::tempdir().unwrap(),
-            ports: free_ports(2 * size).collect(),
+            ports: free_ports(2 * size + 1).collect(),
             size: size.into(),
         }
     }
@@ -70,6 +71,11 @@ impl Site {
 
     pub(super) fn admin_port(&self, id: usize) -> u16 {
         self.ports[self.size + id]
+    }
+
+    /// The ports of all brokers' TCP and gossip, and one more, which is nobody's.
+    pub(super) fn cluster_ports(&self) -> RangeInclusive<u16> {
+        self.ports[0]..=self.ports[0] + 2 * u16::try_from(self.size).expect("few brokers")
     }
 
     /// What broker `id` is told, its contact points being `contacts`.

@@ -4,7 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
+
 use super::broker::{Security, Site, alive, all_see, phalanx, request};
+use crate::capture::pcap::Capture;
+use crate::capture::tcpdump::Tcpdump;
 use crate::recipes::NodeFiles;
 use crate::support::is_installed;
 
@@ -17,8 +22,8 @@ const WRONG_TOKEN: &str = "planted-wrong-token-314159";
 const WRONG_PASSWORD: &str = "planted-wrong-password-42";
 
 /// Three brokers, with a key store, an encrypted key file and texts in the environment, form a cluster. Then everything they
-/// have ever printed or answered is searched for what was planted: at the most talkative level, in both formats, and in what
-/// the command line says of the same configuration, also where it is wrong.
+/// have ever printed, answered or sent is searched for what was planted: at the most talkative level, in both formats, in what
+/// the command line says of the same configuration, also where it is wrong, and, where there is tcpdump, in every packet.
 #[test]
 fn no_planted_secret_is_ever_said() {
     if !is_installed("openssl") {
@@ -57,6 +62,7 @@ fn no_planted_secret_is_ever_said() {
         })
         .collect();
     let mut said = Vec::new();
+    let tcpdump = Tcpdump::start(&site.cluster_ports());
     let brokers: Vec<_> = (0..3).map(|id| site.start_as(id, &variables[id])).collect();
     all_see(&brokers.iter().collect::<Vec<_>>(), &alive(0..3));
     for broker in &brokers {
@@ -82,6 +88,7 @@ fn no_planted_secret_is_ever_said() {
     assert!(line.contains("TokenMismatch"), "{line}");
     said.push(("a wrong token".to_owned(), line));
     said.push(("log of 0 once more".to_owned(), brokers[0].process.stderr()));
+    let sent = tcpdump.map(Tcpdump::finish_unread);
     drop(brokers);
     for (id, variables) in variables.iter().enumerate() {
         said.extend(everything_the_command_line_says(id, variables));
@@ -115,6 +122,22 @@ fn no_planted_secret_is_ever_said() {
         for secret in &planted {
             assert!(!text.contains(secret.as_str()), "{where_said} has {secret}");
         }
+    }
+    if let Some(sent) = sent {
+        planted.extend([read(&files[0].key), read(&encrypted)]);
+        let mut secrets: Vec<Vec<u8>> = planted.into_iter().map(String::into_bytes).collect();
+        secrets.extend(files.iter().map(|files| core_of_key(&files.key)));
+        assert_none_was_sent(&sent, &secrets);
+    }
+}
+
+/// Looks through every packet of a capture, which has both kinds.
+fn assert_none_was_sent(sent: &[u8], secrets: &[Vec<u8>]) {
+    let capture = Capture::parse(sent).unwrap();
+    assert!(!capture.datagrams.is_empty() && !capture.streams.is_empty());
+    for secret in secrets {
+        let is_there = sent.windows(secret.len()).any(|bytes| bytes == secret);
+        assert!(!is_there, "{} was sent", String::from_utf8_lossy(secret));
     }
 }
 
@@ -222,6 +245,15 @@ fn openssl(command: &[&str], options: &[(&str, &str)]) {
         .unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {text}");
+}
+
+/// What a P-256 key of PKCS#8 has in the middle: the 32 bytes that are the secret itself (RFC 5915, section 3).
+fn core_of_key(path: &Path) -> Vec<u8> {
+    let key = PrivateKeyDer::from_pem_file(path).unwrap();
+    let (der, before) = (key.secret_der(), [0x02, 0x01, 0x01, 0x04, 0x20]);
+    let at = der.windows(before.len()).position(|bytes| bytes == before);
+    let secret = at.expect("an EC private key") + before.len();
+    der[secret..secret + 32].to_vec()
 }
 
 /// The lines of base64 that make a key, long enough to be nothing else.
