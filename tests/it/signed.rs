@@ -124,6 +124,38 @@ fn with_tls_and_20_percent_loss_nobody_stays_dead_longer_than_a_refutation_takes
     assert!(complete.unwrap().is_some());
 }
 
+/// What is known is told over and over, by gossip and by push-pull; its signature is checked when it is news, and never again.
+#[test]
+fn a_known_update_is_never_verified_twice() {
+    let (mut network, nodes) = formed(30, 1);
+    let counted = |network: &Network| {
+        let stats = nodes
+            .iter()
+            .map(|node| network.membership(*node).unwrap().stats());
+        stats.fold((0, 0), |(verified, received), stats| {
+            (
+                verified + stats.records.verified,
+                received + stats.datagrams.received,
+            )
+        })
+    };
+    // Each node knows each other in one version; those whom a join introduces need no check of their own.
+    let (verified, received) = counted(&network);
+    let pairs = 30 * 29;
+    assert!(
+        (pairs / 2..=pairs).contains(&verified),
+        "{verified} of {pairs} pairs"
+    );
+    network.run_for(secs(120)).unwrap();
+    let (since, more) = counted(&network);
+    figure(
+        "TLS, 30 nodes: records verified as they join, and in the two minutes after",
+        format!("{verified}, {}", since - verified),
+    );
+    assert_eq!(since, verified, "with {} datagrams", more - received);
+    assert!(more - received > 30 * 120, "nobody has spoken");
+}
+
 /// What signatures cost on the wire, for a record with an id of four digits and an IPv4 address.
 #[test]
 fn a_signed_record_takes_so_many_bytes_and_so_many_fit_a_datagram() {
