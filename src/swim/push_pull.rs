@@ -256,8 +256,9 @@ impl Swim {
 }
 
 impl Swim {
-    /// What the other side holds against a member. Against one that we suspect it counts as a confirmation. Against one
-    /// that we hold alive it is hearsay: its subject hears of it and refutes; if it cannot, probes will show.
+    /// What the other side holds against a member. Against one that we hold alive it is hearsay: its subject hears of it and
+    /// refutes; if it cannot, probes will show. Against one that we suspect a verdict counts as a confirmation, a doubt does
+    /// not: it may well be an echo of our own.
     fn merge_verdict(&mut self, from: &MemberId, said: MemberVersion, id: &str) {
         let Some(index) = self.table.find(id).filter(|_| from.as_str() != id) else {
             return;
@@ -270,10 +271,10 @@ impl Swim {
             MemberState::Alive => {
                 self.hearsay.insert(index, from.clone());
             }
-            MemberState::Suspect => {
+            MemberState::Suspect if said.state == MemberState::Dead => {
                 self.confirm(index, from.as_str());
             }
-            MemberState::Dead | MemberState::Left => {}
+            MemberState::Suspect | MemberState::Dead | MemberState::Left => {}
         }
     }
 

@@ -182,12 +182,15 @@ fn a_death_learnt_by_push_pull_is_hearsay_that_its_subject_is_told() {
 }
 
 #[test]
-fn a_death_learnt_by_push_pull_confirms_a_suspicion() {
+fn a_death_learnt_by_push_pull_confirms_a_suspicion_and_a_doubt_does_not() {
     let others = ["b", "c", "d"].map(|name| record(name, 1, 0));
     let mut a = named("a", &others);
     let charge = accusation("c", (1, 0), Verdict::Suspect, "d");
     hear(&mut a, START, "d", &Message::Gossip, &[charge]);
     let deadline = a.suspicions.next_timeout();
+    let doubt = entry(&record("c", 1, 0), Some(WireVerdict::Suspect));
+    a.merge(START, &id("b"), &doubt).unwrap();
+    assert_eq!(a.suspicions.next_timeout(), deadline);
     let death = entry(&record("c", 1, 0), Some(WireVerdict::Dead));
     a.merge(START, &id("b"), &death).unwrap();
     assert_eq!(state(&a, "c"), Some(MemberState::Suspect));
