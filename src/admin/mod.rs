@@ -3,8 +3,10 @@
 //! | path | answers |
 //! |---|---|
 //! | `/members` | [`MemberView`]s: everybody the node knows, itself first, the dead and those who left included |
+//! | `/connections` | [`ConnectionView`]s: the proven connections, and how each is secured |
 //! | `/keys` | [`KeysView`]: how the gossip keys stand; 404 without TLS |
 //! | `POST /keys/rotate` | the same, after a new gossip key was made |
+//! | `POST /certificates/reload` | [`ReloadView`]: what was put in force; 404 without certificate files, 409 and an [`ErrorView`] where the old ones stay |
 //! | `/refusals` | [`RefusalView`]s: whom it refused and who refused it, counted by code |
 //! | `/untrusted` | [`UntrustedView`]s: members whom others see and the node does not believe, and why |
 //! | `/startup`, `/health` | 204 while the node runs, else 503 |
@@ -24,7 +26,10 @@ use std::time::Duration;
 use tokio::net::{TcpListener, lookup_host};
 use tokio::time::timeout;
 
-pub use view::{KeysView, MemberView, RefusalView, UntrustedView};
+pub use view::{
+    ConnectionView, ErrorView, KeysView, MemberView, RefusalView, ReloadView, TlsView,
+    UntrustedView,
+};
 
 use crate::config::Management;
 use crate::node::Node;

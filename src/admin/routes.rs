@@ -6,17 +6,22 @@ use std::time::Duration;
 use axum::extract::{ConnectInfo, State};
 use axum::http::header::ORIGIN;
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use tokio::time::timeout;
 
-use super::{KeysView, MemberView, RefusalView, UntrustedView};
+use super::{
+    ConnectionView, ErrorView, KeysView, MemberView, RefusalView, ReloadView, UntrustedView,
+};
 use crate::membership::RotateError;
-use crate::node::Node;
+use crate::node::{Node, ReloadError};
 
 pub(super) fn router(node: Node) -> Router {
     Router::new()
         .route("/members", get(members))
+        .route("/connections", get(connections))
+        .route("/certificates/reload", post(reload_certificates))
         .route("/keys", get(keys))
         .route("/keys/rotate", post(rotate_keys))
         .route("/refusals", get(refusals))
@@ -39,6 +44,15 @@ async fn members(State(node): State<Node>) -> Json<Vec<MemberView>> {
     Json(views)
 }
 
+async fn connections(State(node): State<Node>) -> Json<Vec<ConnectionView>> {
+    Json(
+        node.connections()
+            .into_iter()
+            .map(ConnectionView::from)
+            .collect(),
+    )
+}
+
 async fn keys(State(node): State<Node>) -> Result<Json<KeysView>, StatusCode> {
     let keys = node.gossip_keys().ok_or(StatusCode::NOT_FOUND)?;
     Ok(Json(keys.into()))
@@ -54,6 +68,22 @@ async fn rotate_keys(
         Ok(keys) => Ok(Json(keys.into())),
         Err(RotateError::Plaintext) => Err(StatusCode::NOT_FOUND),
         Err(_) => Err(StatusCode::CONFLICT),
+    }
+}
+
+async fn reload_certificates(
+    State(node): State<Node>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+) -> Result<Json<ReloadView>, Response> {
+    may_change(peer, &headers).map_err(IntoResponse::into_response)?;
+    match node.reload_trust().await {
+        Ok(reload) => Ok(Json(reload.into())),
+        Err(ReloadError::NoFiles) => Err(StatusCode::NOT_FOUND.into_response()),
+        Err(error) => {
+            let view = ErrorView::from(&error as &dyn std::error::Error);
+            Err((StatusCode::CONFLICT, Json(view)).into_response())
+        }
     }
 }
 

@@ -1,14 +1,60 @@
 //! What is said of members and refusals in JSON. Names are those of the code.
 
+use std::error::Error;
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::member::{MemberState, Role};
 use crate::membership::{KeyStatus, Refusal, UntrustedMember};
+use crate::node::{Connection, TrustReload};
 use crate::swim::Member;
 use crate::time::Utc;
 use crate::wire::refusal::Code;
+
+/// One element of `/connections`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectionView {
+    /// Who is at the other end.
+    pub member: String,
+    /// The address of the other end.
+    pub peer: SocketAddr,
+    /// Whether the node that answers dialled.
+    pub dialed: bool,
+    /// How it is secured; null without TLS.
+    pub tls: Option<TlsView>,
+}
+
+/// What a TLS connection was agreed on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TlsView {
+    /// `TLS13_AES_256_GCM_SHA384`, for example.
+    pub cipher_suite: String,
+    /// `X25519MLKEM768`, for example.
+    pub key_exchange: String,
+    /// Whether a quantum computer of tomorrow cannot read what is recorded today.
+    pub post_quantum: bool,
+}
+
+/// What `POST /certificates/reload` put in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReloadView {
+    /// Whether the node has another certificate than before.
+    pub renewed: bool,
+    /// The subject of its certificate.
+    pub subject: String,
+    /// The last moment of its certificate, in UTC (RFC 3339).
+    pub not_after: String,
+    /// How many trust anchors there are.
+    pub anchors: usize,
+}
+
+/// Why something was not done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorView {
+    /// In one line, with all causes.
+    pub error: String,
+}
 
 /// One element of `/members`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,6 +151,43 @@ impl MemberView {
             incarnation: record.incarnation.get(),
             udp: record.udp,
             udp_unreachable: member.is_udp_unreachable(),
+        }
+    }
+}
+
+impl From<TrustReload> for ReloadView {
+    fn from(reload: TrustReload) -> Self {
+        Self {
+            renewed: reload.is_renewed,
+            subject: reload.subject,
+            not_after: Utc(reload.not_after).to_string(),
+            anchors: reload.anchors,
+        }
+    }
+}
+
+impl From<&dyn Error> for ErrorView {
+    fn from(error: &dyn Error) -> Self {
+        let causes = std::iter::successors(Some(error), |error| (*error).source());
+        let texts: Vec<_> = causes.map(ToString::to_string).collect();
+        Self {
+            error: texts.join(": "),
+        }
+    }
+}
+
+impl From<Connection> for ConnectionView {
+    fn from(connection: Connection) -> Self {
+        let session = connection.session;
+        Self {
+            member: connection.member.to_string(),
+            peer: connection.peer,
+            dialed: connection.is_dialed,
+            tls: session.map(|session| TlsView {
+                cipher_suite: session.cipher_suite().to_owned(),
+                key_exchange: session.key_exchange().to_owned(),
+                post_quantum: session.is_post_quantum(),
+            }),
         }
     }
 }

@@ -186,7 +186,8 @@ impl Connection {
     fn introduce(&mut self, local: &Local) -> Result<Progress, Code> {
         // A listener shows its introduction only to a proven dialer, a dialer after its hello.
         let may = self.ours.is_some() && !self.is_introduced;
-        let introduction = local.introduction().filter(|_| may);
+        let introduction = local.introduction(&self.opened.channel);
+        let introduction = introduction.filter(|_| may);
         self.is_introduced = true;
         let introduction = introduction.ok_or(Code::ProtocolViolation)?;
         Ok(Progress::Answer(Frame::Introduction(introduction.clone())))
@@ -221,6 +222,10 @@ impl Connection {
 
     pub(super) fn is_verified(&self) -> bool {
         self.stage == Stage::Verdict
+    }
+
+    pub(super) const fn channel(&self) -> &Channel {
+        &self.opened.channel
     }
 
     pub(super) const fn side(&self) -> Side {
@@ -281,6 +286,7 @@ impl Heard {
         let Channel::Tls {
             exporter,
             peer_leaf,
+            ..
         } = opened.channel
         else {
             return Err(Code::ProtocolViolation);

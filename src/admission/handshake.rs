@@ -63,8 +63,13 @@ impl Admission {
             Role::DialBack(join) => (Purpose::DialBack(*join), self.joiners_nonce(*join)),
             Role::Accepted | Role::Member(_) => (Purpose::Member, None),
         };
+        // All but members' connections speak of our record, or repeat what was shown on another: the current introduction.
+        let opened = match role {
+            Role::Member(_) => opened,
+            _ => opened.whatever_is_shown(),
+        };
         let nonce = self.secrets.nonce();
-        let Some(hello) = self.local.hello(purpose, nonce, echo) else {
+        let Some(hello) = self.local.hello(&opened.channel, purpose, nonce, echo) else {
             return self.end(now, link, End::Bye(Code::Busy));
         };
         self.local.remember(nonce);
@@ -250,13 +255,13 @@ impl Admission {
     fn greet_back(&mut self, link: LinkId, echo: Option<[u8; 32]>) {
         let purpose = self.purpose(link).expect("the dialer has said hello");
         let nonce = self.secrets.nonce();
-        let hello = self.local.hello(purpose, nonce, echo);
+        let held = self.links.get_mut(&link);
+        let connection = held.and_then(|held| held.connection.as_mut());
+        let connection = connection.expect("it is open");
+        let channel = connection.channel();
+        let hello = self.local.hello(channel, purpose, nonce, echo);
         let hello = hello.expect("nobody is heard before there is an identity");
-        let connection = self
-            .links
-            .get_mut(&link)
-            .and_then(|held| held.connection.as_mut());
-        let frame = connection.expect("it is open").greet(&self.local, hello);
+        let frame = connection.greet(&self.local, hello);
         self.send(link, frame);
     }
 

@@ -76,3 +76,13 @@ pub struct Opened {
     /// Plaintext or TLS.
     pub channel: Channel,
 }
+
+impl Opened {
+    /// The same, whichever certificate this end shows on it.
+    pub(super) const fn whatever_is_shown(mut self) -> Self {
+        if let Channel::Tls { our_leaf, .. } = &mut self.channel {
+            *our_leaf = None;
+        }
+        self
+    }
+}

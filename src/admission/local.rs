@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::options::{Identity, Options};
+use super::options::{Credentials, Identity, Options};
 use crate::member::ProtocolRange;
 use crate::sabotage::{Sabotage, Saboteur};
-use crate::wire::hello::{Channel, Hello, Introduction, Purpose, Side, proof_statement};
+use crate::wire::hello::{
+    Channel, Hello, Introduction, IntroductionFields, Purpose, Side, proof_statement,
+};
 use crate::wire::refusal::Code;
 
 /// This node.
@@ -13,6 +15,8 @@ use crate::wire::refusal::Code;
 pub(super) struct Local {
     pub(super) options: Options,
     pub(super) identity: Option<Identity>,
+    /// What this life proved itself with before its certificate was renewed: on connections that TLS showed the former one on.
+    former: Option<Credentials>,
     pub(super) key_ids: Vec<u64>,
     pub(super) is_leaving: bool,
     /// The nonces of our own hellos on connections we dialled: who hears one of them has dialled itself.
@@ -25,11 +29,28 @@ impl Local {
         Self {
             options,
             identity: None,
+            former: None,
             key_ids: Vec::new(),
             is_leaving: false,
             nonces: BTreeSet::new(),
             saboteur: Saboteur::none(),
         }
+    }
+
+    /// Takes what is shown from now on.
+    pub(super) fn set_identity(&mut self, identity: Identity) {
+        let held = self.identity.take();
+        let is_same_life = |held: &Identity| held.generation == identity.generation;
+        let leaf = |credentials: &Credentials| credentials.introduction.hash();
+        let shown = identity.credentials.as_ref().map(leaf);
+        match held {
+            Some(held) if is_same_life(&held) => {
+                let renewed = held.credentials.filter(|held| Some(leaf(held)) != shown);
+                self.former = renewed.or_else(|| self.former.take());
+            }
+            _ => self.former = None,
+        }
+        self.identity = Some(identity);
     }
 
     /// Remembers the nonce of a connection we dialled, as long as it is open.
@@ -44,6 +65,7 @@ impl Local {
     /// What we say first. `None` before there is an identity.
     pub(super) fn hello(
         &self,
+        channel: &Channel,
         purpose: Purpose,
         nonce: [u8; 32],
         echo: Option<[u8; 32]>,
@@ -56,7 +78,7 @@ impl Local {
             tls: self.options.tls,
             id: self.options.id.clone(),
             generation: identity.generation,
-            introduction: self.introduction().map(Introduction::hash),
+            introduction: self.introduction(channel).map(Introduction::hash),
             key_ids: self.key_ids.clone(),
             nonce,
             echo,
@@ -64,18 +86,33 @@ impl Local {
         })
     }
 
-    pub(super) fn introduction(&self) -> Option<&Introduction> {
-        let credentials = self.identity.as_ref()?.credentials.as_ref()?;
-        Some(&credentials.introduction)
+    /// The introduction that goes with the certificate this end shows on a connection.
+    pub(super) fn introduction(&self, channel: &Channel) -> Option<&Introduction> {
+        Some(&self.credentials(channel)?.introduction)
+    }
+
+    /// A handshake that began before a renewal shows the former certificate, so the former introduction belongs to it. Both
+    /// name the same gossip key.
+    fn credentials(&self, channel: &Channel) -> Option<&Credentials> {
+        let current = self.identity.as_ref()?.credentials.as_ref()?;
+        let Channel::Tls {
+            our_leaf: Some(leaf),
+            ..
+        } = channel
+        else {
+            return Some(current);
+        };
+        let names_leaf = |held: &&Credentials| {
+            let fields = IntroductionFields::decode(&held.introduction.fields);
+            fields.is_ok_and(|fields| fields.leaf == *leaf)
+        };
+        let fitting = self.former.iter().find(names_leaf);
+        Some(fitting.unwrap_or(current))
     }
 
     /// The proof that goes with our encoded hello; empty without TLS.
     pub(super) fn prove(&self, side: Side, channel: &Channel, hello: &[u8]) -> Vec<u8> {
-        let credentials = self
-            .identity
-            .as_ref()
-            .and_then(|identity| identity.credentials.as_ref());
-        match (channel, credentials) {
+        match (channel, self.credentials(channel)) {
             (Channel::Tls { exporter, .. }, Some(credentials)) => {
                 let statement = proof_statement(side, exporter, hello);
                 credentials.gossip.sign(&statement).to_vec()

@@ -242,7 +242,7 @@ impl Admission {
             self.retry_all_joins(now, identity.generation);
             self.end_all(now);
         }
-        self.local.identity = Some(identity);
+        self.local.set_identity(identity);
     }
 
     /// Sets the ids of the gossip keys held, which every hello carries; none without TLS.

@@ -11,6 +11,8 @@ use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::admin::ErrorView;
+
 /// How long connecting and answering may take together.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The longest answer taken, in bytes: some hundred thousand members.
@@ -40,6 +42,8 @@ enum Cause {
     Forbidden,
     #[error("{0}; is this a node's management port?")]
     Http(#[from] hyper::Error),
+    #[error("{0}")]
+    Refused(String),
     #[error("nothing within {PATIENCE:?}")]
     Silent,
     #[error("there is no such thing here; does the node run TLS?")]
@@ -93,12 +97,18 @@ async fn fetch<T: DeserializeOwned>(base: &Uri, method: Method, path: &str) -> R
 }
 
 async fn body(response: Response<Incoming>) -> Result<Bytes, Cause> {
-    match response.status() {
-        StatusCode::OK => {}
+    let status = response.status();
+    match status {
+        StatusCode::OK | StatusCode::CONFLICT => {}
         StatusCode::FORBIDDEN => return Err(Cause::Forbidden),
         StatusCode::NOT_FOUND => return Err(Cause::NotFound),
         status => return Err(Cause::Status(status)),
     }
     let body = Limited::new(response.into_body(), ANSWER_LEN_MAX);
-    Ok(body.collect().await.map_err(Cause::Body)?.to_bytes())
+    let body = body.collect().await.map_err(Cause::Body)?.to_bytes();
+    match (status, serde_json::from_slice::<ErrorView>(&body)) {
+        (StatusCode::CONFLICT, Ok(view)) => Err(Cause::Refused(view.error)),
+        (StatusCode::CONFLICT, Err(_)) => Err(Cause::Status(status)),
+        _ => Ok(body),
+    }
 }

@@ -273,6 +273,7 @@ impl<'a> Check<'a> {
                 "required" => ClientAuth::Required,
                 _ => ClientAuth::None,
             },
+            require_post_quantum: self.security_key("requirePostQuantum").bool(),
             identity: self.identity(),
         })
     }

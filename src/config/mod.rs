@@ -139,6 +139,8 @@ pub struct Tls {
     pub system_roots: SystemRoots,
     /// Whether the dialling end shows a certificate in TLS as well.
     pub client_auth: ClientAuth,
+    /// Refuse peers whose key exchange is not post-quantum.
+    pub require_post_quantum: bool,
     /// Whom a peer's certificate may stand for.
     pub identity: IdentityOptions,
 }

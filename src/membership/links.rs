@@ -158,6 +158,11 @@ impl Links {
             .collect()
     }
 
+    /// All of them, by name, with whom they lead to.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (LinkId, &MemberId)> {
+        self.proven.iter().map(|(link, far)| (*link, &far.id))
+    }
+
     pub(super) fn len(&self) -> usize {
         self.proven.len()
     }

@@ -419,6 +419,11 @@ impl Membership {
         self.refusals.list()
     }
 
+    /// The proven connections at hand, and the members they lead to.
+    pub fn connections(&self) -> impl Iterator<Item = (LinkId, &MemberId)> {
+        self.links.iter()
+    }
+
     /// Whether the node was told it may serve. See [`Event::Ready`].
     #[must_use]
     pub fn is_ready(&self) -> bool {

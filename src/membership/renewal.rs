@@ -113,6 +113,16 @@ impl Membership {
         self.settle(now);
     }
 
+    /// The introductions of all other members held alive or suspect.
+    pub(crate) fn live_introductions(&self) -> Vec<Introduction> {
+        let live = self.roster.iter().filter(|introduced| {
+            let member = self.swim.member(introduced.fields().id.as_str());
+            member.is_some_and(|member| member.state().is_live())
+        });
+        live.map(|introduced| introduced.introduction().clone())
+            .collect()
+    }
+
     /// Members whom others see and this node does not believe, by id.
     #[must_use]
     pub fn untrusted(&self) -> Vec<UntrustedMember> {

@@ -14,6 +14,8 @@
 //! in the sockets. So a wake that is late by more than a quarter of the probe interval reads those first, bounded, and only
 //! then lets the timers fire.
 
+mod trust;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,19 +30,19 @@ use super::clock::Clock;
 use super::error::Ended;
 use super::handle::Shared;
 use super::log::{Chain, Log};
-use super::reload::{self, ReloadError, TrustReload};
+use super::reload;
 use super::work::{self, Dialling, Outcome};
 use crate::admission::{LinkChange, LinkId, Opened};
 use crate::membership::{ContactPoint, Event, KeyStatus, Membership, Output, RotateError};
-use crate::time::{Timestamp, Utc};
+use crate::time::Timestamp;
+use crate::transport::LINGER;
 use crate::transport::door::Secured;
 use crate::transport::link::{self, LinkEvent, LinkHandle};
 use crate::transport::tcp::{Listener, Place};
 use crate::transport::udp::{DATAGRAM_LEN_MAX, Udp};
-use crate::transport::{LINGER, Security};
 use crate::trust::{Trust, TrustOptions};
 use crate::wire::frame::Frame;
-use crate::wire::hello::{Introduction, Side};
+use crate::wire::hello::Side;
 use crate::wire::refusal::Code;
 
 /// How many datagrams are read at a late wake: more than a socket's buffer holds by default.
@@ -347,6 +349,7 @@ impl Driver {
                 self.names.insert(contact.clone(), addrs.clone());
                 self.feed(|core, now| core.handle_resolved(now, &contact, &addrs));
             }
+            Outcome::TrustJudged(judged, answer) => self.take_judged(judged, answer),
             Outcome::TrustRead(read, answer) => self.take_trust(read, answer),
             Outcome::Signed(introduction) => self.take_introduction(introduction),
             Outcome::Verified(id, result) => {
@@ -359,78 +362,6 @@ impl Driver {
         }
     }
 
-    /// Takes our introduction; where it names a new certificate, TLS shows that from now on.
-    fn take_introduction(&mut self, introduction: Introduction) {
-        let named = introduction.chain.first().map(Vec::as_slice);
-        let is_named = |trust: &mut Trust| trust.chain().first().map(|leaf| &leaf[..]) == named;
-        let renewed = self.renewing.take_if(is_named);
-        self.feed(|core, now| core.handle_signed(now, introduction));
-        if let Some(trust) = renewed {
-            self.dialling.security.send_replace(Security::Tls(trust));
-        }
-    }
-
-    /// Puts certificates that were loaded anew in force, or keeps those that are, and says so.
-    fn take_trust(&mut self, read: reload::Read, answer: Option<reload::Answer>) {
-        let result = match read {
-            Ok((trust, warnings)) => {
-                for warning in warnings {
-                    tracing::warn!("{warning}");
-                }
-                Ok(self.put_in_force(trust))
-            }
-            Err(error) => {
-                let error = ReloadError::from(error);
-                tracing::error!(error = %Chain(&error), "keeping the certificates in force");
-                Err(error)
-            }
-        };
-        if let Some(answer) = answer {
-            // Whoever asked may have stopped waiting.
-            let _ = answer.send(result);
-        }
-    }
-
-    fn put_in_force(&mut self, trust: Trust) -> TrustReload {
-        let leaf = trust.leaf_sha256();
-        let held = self.trust.as_ref().map(Trust::leaf_sha256);
-        let reload = TrustReload {
-            is_renewed: held != Some(leaf),
-            subject: trust.subject(),
-            not_after: trust.not_after(),
-            anchors: trust.anchor_count(),
-        };
-        let TrustReload {
-            is_renewed,
-            subject,
-            anchors,
-            ..
-        } = &reload;
-        let until = Utc(reload.not_after);
-        tracing::info!(is_renewed, %subject, %until, anchors, "certificates are loaded anew");
-        self.trust = Some(trust.clone());
-        if reload.is_renewed {
-            self.renewing = Some(trust);
-            self.feed(|core, now| core.renew_certificate(now, *leaf.as_bytes()));
-        } else {
-            self.dialling.security.send_replace(Security::Tls(trust));
-        }
-        self.feed(Membership::reload_trust);
-        reload
-    }
-
-    fn reload(&mut self, answer: reload::Answer) {
-        match self.files.clone() {
-            Some(files) => {
-                let task = reload::on_request(files, answer, self.report.clone());
-                self.tasks.spawn(task);
-            }
-            None => {
-                let _ = answer.send(Err(ReloadError::NoFiles));
-            }
-        }
-    }
-
     fn open(
         &mut self,
         id: LinkId,
@@ -439,8 +370,16 @@ impl Driver {
         place: Option<Place>,
     ) {
         let Secured {
-            stream, channel, ..
+            stream,
+            channel,
+            session,
+            ..
         } = secured;
+        if let Some(session) = &session {
+            let is_post_quantum = session.is_post_quantum();
+            tracing::debug!(link = %id, %peer, %session, is_post_quantum, "a connection is secured");
+        }
+        self.shared.sessions.insert(id, peer, session);
         let (handle, task) = link::open(stream, id, self.link_report.clone());
         self.tasks.spawn(task);
         self.links.insert(id, Link { handle, place });
@@ -461,9 +400,14 @@ impl Driver {
 
     /// Closes a link, unless the core has done so itself, and tells the core why.
     fn cut(&mut self, id: LinkId, code: Code) {
-        if self.links.remove(&id).is_some() {
+        if self.forget(id).is_some() {
             self.feed(|core, now| core.handle_link(now, id, LinkChange::Closed(code)));
         }
+    }
+
+    fn forget(&mut self, id: LinkId) -> Option<Link> {
+        self.shared.sessions.remove(id);
+        self.links.remove(&id)
     }
 
     /// Reads what came while the process stood still, before the timers judge its absence.
@@ -516,7 +460,7 @@ impl Driver {
     fn act(&mut self, output: Output) {
         match output {
             Output::Close(id) => {
-                self.links.remove(&id);
+                self.forget(id);
                 if let Some(dial) = self.dials.remove(&id) {
                     dial.task.abort();
                 }

@@ -77,6 +77,7 @@ fn trust_options(tls: &config::Tls, contact_hosts: Vec<String>) -> TrustOptions 
         passphrase: tls.passphrase.clone(),
         exposed_key: tls.exposed_key,
         client_auth: tls.client_auth,
+        require_post_quantum: tls.require_post_quantum,
         identity: tls.identity.clone(),
     }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
+use super::connections::{Connection, Sessions};
 use super::driver::Command;
 use super::error::{Ended, JoinError, StartError};
 use super::options::{NodeBuilder, NodeConfig};
@@ -121,6 +122,12 @@ impl Node {
     #[must_use]
     pub fn untrusted(&self) -> Vec<UntrustedMember> {
         self.shared.core().untrusted()
+    }
+
+    /// The proven connections to other members, and how each is secured, by member.
+    #[must_use]
+    pub fn connections(&self) -> Vec<Connection> {
+        self.shared.connections()
     }
 
     /// How the gossip keys stand; with TLS only.
@@ -270,6 +277,7 @@ pub(super) struct Shared {
     events: broadcast::Sender<Event>,
     progress: watch::Sender<Progress>,
     pub(super) counters: Counters,
+    pub(super) sessions: Sessions,
 }
 
 /// What the driver counts.
@@ -298,6 +306,7 @@ impl Shared {
             },
             events: broadcast::Sender::new(EVENTS_MAX),
             progress: watch::Sender::default(),
+            sessions: Sessions::default(),
         }
     }
 

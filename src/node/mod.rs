@@ -16,10 +16,12 @@
 //! | `work` | what takes time: accepting, dialling, resolving, signing, verifying |
 //! | `log` | what an operator reads |
 //! | `limiter` | how many lines of a kind that is |
+//! | `connections` | what can be seen of the proven ones |
 //! | `handle` | [`Node`] and its events |
 
 mod advertise;
 mod clock;
+mod connections;
 mod driver;
 mod error;
 #[cfg(feature = "daemon")]
@@ -37,6 +39,7 @@ mod tests;
 mod token;
 mod work;
 
+pub use connections::Connection;
 pub use error::{Ended, InvalidSetting, JoinError, Setting, StartError};
 pub use handle::{EVENTS_MAX, EventStream, Node, NodeEvent, NodeStats};
 pub use options::{

@@ -14,7 +14,9 @@ use tokio::time::sleep;
 use super::clock::wall_clock;
 use super::work::Outcome;
 use crate::time::Timestamp;
+use crate::transport::introduction;
 use crate::trust::{LoadError, Trust, TrustOptions, TrustWarning};
+use crate::wire::hello::Introduction;
 
 /// How long files must stay the same before they are loaded.
 const SETTLED: Duration = Duration::from_secs(1);
@@ -40,6 +42,16 @@ pub enum ReloadError {
     /// They cannot be used.
     #[error("the certificates cannot be loaded anew; those in force stay")]
     Load(#[from] LoadError),
+    /// Every member that is believed now would be believed no more: the files are most likely wrong, or the new authority
+    /// comes before the other nodes have it. Restart the node to have it so all the same.
+    #[error(
+        "none of the {members} members believed now would be believed under the new certificates; \
+         those in force stay (list the old authority and the new one until every node has both)"
+    )]
+    LocksEverybodyOut {
+        /// How many there are.
+        members: usize,
+    },
     /// The node has no files to load: it runs in plaintext, or was given its certificates in memory.
     #[error("this node has no certificate files")]
     NoFiles,
@@ -88,6 +100,32 @@ pub(super) async fn on_request(
 ) {
     if let Some(read) = read(options).await {
         let _ = report.send(Outcome::TrustRead(read, Some(answer))).await;
+    }
+}
+
+/// Judges whether certificates may take the place of those `held`: not if that closes the last way to anybody (R109).
+pub(super) async fn judge(
+    (held, trust): (Trust, Trust),
+    members: Vec<Introduction>,
+    answer: Option<Answer>,
+    report: mpsc::Sender<Outcome>,
+) {
+    let now = wall_clock();
+    let judged = spawn_blocking(move || {
+        let is_believed =
+            |trust: &Trust, member: &Introduction| introduction::verify(trust, member, now).is_ok();
+        if members.iter().any(|member| is_believed(&trust, member)) {
+            return Ok(trust);
+        }
+        let mut lost = members;
+        lost.retain(|member| is_believed(&held, member));
+        match lost.len() {
+            0 => Ok(trust),
+            members => Err(ReloadError::LocksEverybodyOut { members }),
+        }
+    });
+    if let Ok(judged) = judged.await {
+        let _ = report.send(Outcome::TrustJudged(judged, answer)).await;
     }
 }
 

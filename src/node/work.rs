@@ -9,7 +9,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 use super::advertise;
 use super::clock::wall_clock;
 use super::log::Chain;
-use super::reload;
+use super::reload::{self, ReloadError};
 use crate::admission::{LinkId, VerificationId};
 use crate::membership::ContactPoint;
 use crate::transport::door::{self, Secured, Target};
@@ -37,6 +37,8 @@ pub(super) enum Outcome {
     Refused { peer: SocketAddr, error: LinkError },
     /// A contact point's addresses; none if it has none.
     Resolved(ContactPoint, Vec<SocketAddr>),
+    /// Certificates loaded anew may be put in force, or not; whoever asked for it waits.
+    TrustJudged(Result<Trust, ReloadError>, Option<reload::Answer>),
     /// Certificates were loaded anew, or could not be; whoever asked for it waits.
     TrustRead(reload::Read, Option<reload::Answer>),
     /// Our introduction.

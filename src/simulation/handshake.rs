@@ -194,6 +194,7 @@ impl Network {
         Channel::Tls {
             exporter,
             peer_leaf: shown.filter(|_| is_shown),
+            our_leaf: self.nodes[node.index()].credentials().map(|held| held.leaf),
         }
     }
 

@@ -10,9 +10,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::session::Session;
 use super::sniff::{self, Spoken};
 use super::tcp::{self, SocketOptions};
-pub use super::tls::Session;
 use super::{LinkError, Security, tls};
 use crate::trust::VerifiedPeer;
 use crate::wire::hello::Channel;
@@ -27,7 +27,7 @@ pub struct Secured {
     /// Whose certificate TLS has seen at the other end: that of whoever was dialled, always; that of whoever dials, where
     /// it was asked for and shown.
     pub peer: Option<VerifiedPeer>,
-    /// What TLS has agreed on; none without it.
+    /// What TLS was agreed on; `None` without TLS.
     pub session: Option<Session>,
 }
 

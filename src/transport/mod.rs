@@ -7,6 +7,7 @@
 //! | [`sniff`] | the first byte of an accepted connection, and the two fixed refusals |
 //! | [`tls`] | the two TLS handshakes, and which [`Code`] an error of theirs is |
 //! | [`introduction`] | what trust says of an introduction, as a code |
+//! | [`session`] | what one TLS connection was agreed on |
 //! | [`door`] | a raw connection becomes a secured one, or is refused, within a deadline |
 //! | [`link`] | frames in and out of one secured connection |
 //!
@@ -21,6 +22,7 @@
 pub mod door;
 pub mod introduction;
 pub mod link;
+pub mod session;
 pub mod sniff;
 pub mod tcp;
 pub mod tls;

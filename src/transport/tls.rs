@@ -14,7 +14,7 @@
 //! | `certificate_required`: a client showed none | `CertificateRequired` |
 //! | `no_application_protocol` | `ProtocolMismatch` |
 
-use std::fmt;
+use std::error::Error;
 use std::io;
 use std::net::IpAddr;
 
@@ -25,6 +25,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 
 use super::door::Secured;
+use super::session::Session;
 use super::{LinkError, drain};
 use crate::trust::{ALPN, Trust, Verdict, VerifyError};
 use crate::wire::frame::Frame;
@@ -35,17 +36,6 @@ use crate::wire::refusal::Code;
 /// The label under which both ends derive the value that proofs are bound to (RFC 8446 §7.5), without context.
 pub const EXPORTER_LABEL: &[u8] = b"EXPORTER-phalanx-hello-v1";
 
-/// What the two ends of a TLS connection have agreed on, by the names of the standards.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Session {
-    /// The version of TLS.
-    pub version: String,
-    /// The cipher suite.
-    pub cipher: String,
-    /// The group of the key exchange.
-    pub group: String,
-}
-
 /// The listener's side of the handshake. Cancelled, it drops the connection.
 ///
 /// # Errors
@@ -55,7 +45,7 @@ pub async fn accept(stream: TcpStream, trust: &Trust) -> Result<Secured, LinkErr
     let (config, verdict) = trust.accepting();
     let accepted = TlsAcceptor::from(config).accept(stream).into_fallible();
     match accepted.await {
-        Ok(stream) => finish(stream.into(), &verdict).await,
+        Ok(stream) => finish(stream.into(), trust, &verdict).await,
         Err((error, stream)) => Err(give_up(stream, listener_code(&error), error).await),
     }
 }
@@ -78,7 +68,7 @@ pub async fn connect(
         .connect(name, stream)
         .into_fallible();
     match connected.await {
-        Ok(stream) => finish(stream.into(), &verdict).await,
+        Ok(stream) => finish(stream.into(), trust, &verdict).await,
         Err((error, stream)) => Err(give_up(stream, dialer_code(&error), error).await),
     }
 }
@@ -114,24 +104,34 @@ pub fn established_code(error: &io::Error) -> Option<Code> {
     tls_error(error).map(|_| listener_code(error))
 }
 
+/// A key exchange that a quantum computer breaks, where that is not wanted.
+#[derive(Debug, thiserror::Error)]
+#[error("the key exchange {0} is not post-quantum, as security.requirePostQuantum demands")]
+struct NotPostQuantum(&'static str);
+
 /// The handshake is complete. Now the verdict counts: without a good one, no [`Secured`].
-async fn finish(stream: TlsStream<TcpStream>, verdict: &Verdict) -> Result<Secured, LinkError> {
+async fn finish(
+    stream: TlsStream<TcpStream>,
+    trust: &Trust,
+    verdict: &Verdict,
+) -> Result<Secured, LinkError> {
     let (channel, session) = match &stream {
-        TlsStream::Client(stream) => {
-            let connection = stream.get_ref().1;
-            (channel(connection)?, session(connection))
-        }
-        TlsStream::Server(stream) => {
-            let connection = stream.get_ref().1;
-            (channel(connection)?, session(connection))
-        }
-    };
+        TlsStream::Client(stream) => agreed(stream.get_ref().1, trust),
+        TlsStream::Server(stream) => agreed(stream.get_ref().1, trust),
+    }?;
+    if trust.requires_post_quantum() && !session.is_post_quantum() {
+        let error = NotPostQuantum(session.key_exchange());
+        return Err(refuse(stream, Code::PostQuantumRequired, error).await);
+    }
     let peer = match (verdict.get(), &stream) {
         (Some(Ok(peer)), _) => Some(peer),
         (None, TlsStream::Server(_)) => None,
-        (Some(Err(error)), _) => return Err(refuse(stream, error).await),
+        (Some(Err(error)), _) => {
+            return Err(refuse(stream, certificate_code(&error), error).await);
+        }
         (None, TlsStream::Client(_)) => {
-            return Err(refuse(stream, VerifyError::NoCertificate).await);
+            let error = VerifyError::NoCertificate;
+            return Err(refuse(stream, certificate_code(&error), error).await);
         }
     };
     Ok(Secured {
@@ -143,8 +143,11 @@ async fn finish(stream: TlsStream<TcpStream>, verdict: &Verdict) -> Result<Secur
 }
 
 /// Tells the peer the code, and nothing else.
-async fn refuse(mut stream: TlsStream<TcpStream>, error: VerifyError) -> LinkError {
-    let code = certificate_code(&error);
+async fn refuse(
+    mut stream: TlsStream<TcpStream>,
+    code: Code,
+    error: impl Error + Send + Sync + 'static,
+) -> LinkError {
     let refused = Frame::Refused { code, after_ms: 0 }.encode();
     let error = io::Error::new(io::ErrorKind::InvalidData, error);
     if let Err(lost) = stream.write_all(&refused).await {
@@ -154,7 +157,10 @@ async fn refuse(mut stream: TlsStream<TcpStream>, error: VerifyError) -> LinkErr
 }
 
 /// rustls lets a peer pass that offers no application protocol; we do not.
-fn channel<Data>(connection: &ConnectionCommon<Data>) -> Result<Channel, LinkError> {
+fn agreed<Data>(
+    connection: &ConnectionCommon<Data>,
+    trust: &Trust,
+) -> Result<(Channel, Session), LinkError> {
     if connection.alpn_protocol() != Some(ALPN) {
         return Err(Code::ProtocolMismatch.into());
     }
@@ -164,25 +170,13 @@ fn channel<Data>(connection: &ConnectionCommon<Data>) -> Result<Channel, LinkErr
             code: Code::HandshakeFailed,
             source: Some(io::Error::other(error)),
         })?;
-    Ok(Channel::Tls {
+    let session = Session::of(connection).ok_or(Code::HandshakeFailed)?;
+    let channel = Channel::Tls {
         exporter,
         peer_leaf: leaf_hash(connection),
-    })
-}
-
-fn session(state: &CommonState) -> Session {
-    let group = state.negotiated_key_exchange_group();
-    let suite = state.negotiated_cipher_suite();
-    Session {
-        version: name(state.protocol_version()),
-        cipher: name(suite.map(|suite| suite.suite())),
-        group: name(group.map(|group| group.name())),
-    }
-}
-
-/// All three are agreed on before a handshake is complete.
-fn name(agreed: Option<impl fmt::Debug>) -> String {
-    agreed.map_or_else(|| "unknown".to_owned(), |agreed| format!("{agreed:?}"))
+        our_leaf: Some(*trust.leaf_sha256().as_bytes()),
+    };
+    Ok((channel, session))
 }
 
 fn leaf_hash(state: &CommonState) -> Option<[u8; 32]> {

@@ -112,6 +112,8 @@ pub struct TrustOptions {
     pub identity: IdentityOptions,
     /// Whether the dialing end shows a certificate in TLS as well.
     pub client_auth: ClientAuth,
+    /// Whether to refuse connections whose key exchange is not a hybrid with ML-KEM.
+    pub require_post_quantum: bool,
 }
 
 /// Certificate chain and private key as variables have them: PEM, or PEM in base64.
@@ -182,6 +184,8 @@ pub struct TrustPem<'a> {
     pub identity: IdentityOptions,
     /// See [`TrustOptions::client_auth`].
     pub client_auth: ClientAuth,
+    /// See [`TrustOptions::require_post_quantum`].
+    pub require_post_quantum: bool,
 }
 
 /// A node's credentials and truststore, checked together; cheap to clone, never changed.
@@ -196,6 +200,7 @@ struct Shared {
     credentials: Credentials,
     truststore: Arc<Truststore>,
     client_auth: ClientAuth,
+    requires_post_quantum: bool,
 }
 
 impl Trust {
@@ -239,6 +244,7 @@ impl Trust {
             system_roots: SystemRoots::Off,
             identity: pem.identity.clone(),
             client_auth: pem.client_auth,
+            require_post_quantum: pem.require_post_quantum,
             passphrase: pem.passphrase.map(|text| Passphrase::Given(text.into())),
             ..TrustOptions::default()
         };
@@ -294,6 +300,7 @@ impl Trust {
             credentials,
             truststore: Arc::new(truststore),
             client_auth: options.client_auth,
+            requires_post_quantum: options.require_post_quantum,
         });
         Ok((Self { shared }, warnings))
     }
@@ -333,6 +340,12 @@ impl Trust {
     #[must_use]
     pub fn client_auth(&self) -> ClientAuth {
         self.shared.client_auth
+    }
+
+    /// Whether a connection counts only if its key exchange is post-quantum.
+    #[must_use]
+    pub fn requires_post_quantum(&self) -> bool {
+        self.shared.requires_post_quantum
     }
 
     /// How many trust anchors there are, from all sources.

@@ -178,6 +178,8 @@ pub enum Channel {
         exporter: [u8; 32],
         /// SHA-256 of the end-entity certificate the peer showed; a client shows one only when asked.
         peer_leaf: Option<[u8; 32]>,
+        /// SHA-256 of the certificate that this end shows, if it is asked to; `None` if that does not matter.
+        our_leaf: Option<[u8; 32]>,
     },
 }
 

@@ -19,6 +19,7 @@ mod handshake;
 #[cfg(feature = "daemon")]
 mod netns;
 mod papers;
+mod post_quantum;
 #[cfg(feature = "daemon")]
 mod processes;
 #[cfg(feature = "daemon")]

@@ -8,5 +8,6 @@ mod judges;
 mod lives;
 mod local;
 mod refusals;
+mod reload;
 mod secrets;
 mod walk_throughs;

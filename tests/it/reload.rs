@@ -68,6 +68,46 @@ async fn a_bad_new_file_keeps_the_old() {
     assert!(!reload.is_renewed);
 }
 
+/// R109: files of another authority, which nobody here is believed under, leave in force what is.
+#[tokio::test]
+async fn files_under_which_nobody_is_believed_keep_the_old() {
+    let mut site = Site::new();
+    let hour = Duration::from_secs(3_600);
+    let first = site.start("1", None, hour).await;
+    let second = site.start("2", Some(&first), hour).await;
+    within(second.joined()).await.unwrap();
+    until(|| first.members().len() == 2).await;
+    let sound = std::mem::replace(&mut site.authority, DevCertificates::new(now()).unwrap());
+    site.renew("1");
+    let refused = within(first.reload_trust()).await;
+    assert!(
+        matches!(refused, Err(ReloadError::LocksEverybodyOut { members: 1 })),
+        "{refused:?}"
+    );
+    site.authority = sound;
+    site.renew("1");
+    let reload = within(first.reload_trust()).await.unwrap();
+    assert!(reload.is_renewed);
+    assert!(first.untrusted().is_empty());
+}
+
+/// R102, R128: the connections to members can be looked at, with what each was agreed on.
+#[tokio::test]
+async fn connections_show_how_they_are_secured() {
+    let site = Site::new();
+    let hour = Duration::from_secs(3_600);
+    let first = site.start("1", None, hour).await;
+    let second = site.start("2", Some(&first), hour).await;
+    within(second.joined()).await.unwrap();
+    until(|| !first.connections().is_empty()).await;
+    let seen = first.connections();
+    assert_eq!(seen[0].member, MemberId::new("2").unwrap());
+    assert!(!seen[0].is_dialed && seen[0].session.unwrap().is_post_quantum());
+    let seen = second.connections();
+    assert_eq!(seen[0].peer, first.addr());
+    assert!(seen[0].is_dialed);
+}
+
 struct Site {
     root: TempDir,
     authority: DevCertificates,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use phalanx::time::Timestamp;
 use phalanx::transport::door::{self, Secured};
 use phalanx::transport::link::{self, LinkEvent, LinkHandle, RAW_LEN_MAX};
+use phalanx::transport::session::Session;
 use phalanx::transport::sniff::UNEXPECTED_MESSAGE;
 use phalanx::transport::tcp::{self, BindError, Listener, SocketOptions};
 use phalanx::transport::udp::{DATAGRAM_LEN_MAX, Udp};
@@ -324,10 +325,12 @@ async fn both_ends_of_a_tls_link_share_the_exporter_and_frames_pass() {
         Channel::Tls {
             exporter,
             peer_leaf,
+            our_leaf: dialers_leaf,
         },
         Channel::Tls {
             exporter: same,
             peer_leaf: none,
+            our_leaf,
         },
     ) = (one.channel, two.channel)
     else {
@@ -335,6 +338,11 @@ async fn both_ends_of_a_tls_link_share_the_exporter_and_frames_pass() {
     };
     assert_eq!(exporter, same);
     assert_eq!((peer_leaf, none), (Some(leaf_hash()), None));
+    assert_eq!(
+        (dialers_leaf, our_leaf),
+        (Some(leaf_hash()), Some(leaf_hash()))
+    );
+    assert!(one.session.unwrap().is_post_quantum() && one.session == two.session);
     for n in 0..200 {
         let frame = Frame::Probe { probe: n, view: 7 };
         one.handle.send(&frame).unwrap();
@@ -534,12 +542,16 @@ struct Link {
     events: mpsc::Receiver<((), LinkEvent)>,
     task: tokio::task::JoinHandle<()>,
     channel: Channel,
+    session: Option<Session>,
 }
 
 impl Link {
     fn open(
         Secured {
-            stream, channel, ..
+            stream,
+            channel,
+            session,
+            ..
         }: Secured,
     ) -> Self {
         let (sender, events) = mpsc::channel(4);
@@ -549,6 +561,7 @@ impl Link {
             events,
             task: tokio::spawn(task),
             channel,
+            session,
         }
     }
 

@@ -116,7 +116,11 @@ fn a_shown_introduction_proves_nothing_without_its_gossip_key() {
     let mut thief = options(2, true);
     thief.id = options(1, true).id;
     let mut world = World::new(vec![options(0, true), options(1, true), thief]);
-    let stolen = world.nodes[1].admission.local.introduction().cloned();
+    let stolen = world.nodes[1]
+        .admission
+        .local
+        .introduction(&Channel::Plain)
+        .cloned();
     let identity = world.nodes[2].admission.local.identity.as_mut().unwrap();
     identity.credentials = Some(Credentials {
         gossip: GossipKeyPair::from_seed(&[0xbb; 32]),
@@ -578,4 +582,17 @@ fn one_of_each() -> Vec<Frame> {
         Frame::Want(vec![]),
         Frame::WantIntroduction,
     ]
+}
+
+#[test]
+fn a_handshake_that_shows_the_former_certificate_goes_with_the_former_introduction() {
+    let mut world = World::tls(2);
+    world.join(1, 0);
+    world.renew_before_tls(0);
+    let id = world.id(1);
+    world.nodes[0].held.insert((id, Generation::new(1)));
+    let before = world.proven(1).len();
+    world.dial_member(1, 0);
+    assert_eq!(world.proven(1).len(), before + 1);
+    assert!(world.refusals(1, true).is_empty() && world.refusals(0, true).is_empty());
 }

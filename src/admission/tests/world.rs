@@ -152,6 +152,13 @@ impl World {
         self.run();
     }
 
+    /// Names another certificate from now on, in the same life, while TLS still shows the former one.
+    pub(super) fn renew_before_tls(&mut self, n: usize) {
+        let former = self.nodes[n].trust.replace(another_trust());
+        self.identify(n, 1);
+        self.nodes[n].trust = former;
+    }
+
     fn identity(&mut self, n: usize, generation: Generation) -> Identity {
         let node = &mut self.nodes[n];
         let options = &node.admission.local.options;
@@ -294,6 +301,7 @@ impl World {
             Some(_) => Channel::Tls {
                 exporter: [0; 32],
                 peer_leaf: None,
+                our_leaf: None,
             },
             None => Channel::Plain,
         };
@@ -444,6 +452,7 @@ impl World {
                 exporter: [self.connections + u8::from(self.is_relayed && side == Side::Dialer);
                     32],
                 peer_leaf: (side == Side::Dialer).then_some(self.leaf_seen.unwrap_or(leaf)),
+                our_leaf: (side == Side::Listener).then_some(leaf),
             },
         };
         let (side, peer) = (Side::Dialer, addr);
@@ -558,7 +567,7 @@ impl World {
         self.nodes[n]
             .admission
             .local
-            .introduction()
+            .introduction(&Channel::Plain)
             .map(Introduction::hash)
     }
 

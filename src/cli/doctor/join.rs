@@ -142,7 +142,9 @@ fn tls(attempt: &Attempt) -> Option<String> {
     let session = attempt.session.as_ref()?;
     Some(format!(
         "{} {} {}",
-        session.version, session.group, session.cipher
+        session.version(),
+        session.key_exchange(),
+        session.cipher_suite()
     ))
 }
 

@@ -68,7 +68,7 @@ const SECURITY: &[Row] = &[
     row("filePermissions", Kind::Choice(&["warn", "refuse", "ignore"]), "warn", "What to do if others can read or change the file of the private key."),
     row("keyStore.filePath", Kind::Path, "", "PKCS#12 file with one private key and its chain, instead of the two PEM files."),
     row("keyStore.password", Kind::Text, "", "Password of the PKCS#12 file and of the key in it.").secret(),
-    row("requirePostQuantum", Kind::Bool, "false", "Refuse peers without post-quantum key exchange.").planned(),
+    row("requirePostQuantum", Kind::Bool, "false", "Refuse peers without post-quantum key exchange; it is preferred in any case."),
 ];
 
 const BROKER_CLUSTER: &[Row] = &[

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use super::skew::Skew;
 use crate::member::{ContactPoint, MemberId};
 use crate::time::Timestamp;
-use crate::transport::tls::Session;
+use crate::transport::session::Session;
 use crate::trust::VerifiedPeer;
 use crate::wire::refusal::Code;
 
