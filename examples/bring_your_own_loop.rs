@@ -89,6 +89,8 @@ impl World {
             key_rotation: None,
             join_retry_refused: false,
             token: None,
+            expired_member: phalanx::membership::ExpiredMember::Keep,
+            trust_age_max: None,
         };
         // In earnest: 32 bytes from the system.
         let seed = Seed::new([number; 32]);

@@ -97,8 +97,9 @@ pub mod cli;
 pub use membership::Event;
 pub use node::rehearsal;
 pub use node::{
-    Connection, DEFAULT_CLUSTER, DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_KEY_ROTATION, DEFAULT_PORT,
-    DEFAULT_RELOAD_INTERVAL, EVENTS_MAX, Ended, EventStream, InvalidSetting, JoinError, Node,
-    NodeBuilder, NodeConfig, NodeEvent, NodeSecurity, NodeStats, ReloadError, Setting, StartError,
-    TokenLoadError, TokenSource, TrustReload,
+    CertificateStatus, Connection, DEFAULT_CLUSTER, DEFAULT_HANDSHAKE_TIMEOUT,
+    DEFAULT_KEY_ROTATION, DEFAULT_PORT, DEFAULT_RELOAD_INTERVAL, DEFAULT_TRUST_AGE_MAX, EVENTS_MAX,
+    Ended, EventStream, InvalidSetting, JoinError, Node, NodeBuilder, NodeConfig, NodeEvent,
+    NodeSecurity, NodeStats, ReloadError, Setting, StartError, TokenLoadError, TokenSource,
+    TrustReload,
 };

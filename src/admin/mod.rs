@@ -6,6 +6,8 @@
 //! | `/connections` | [`ConnectionView`]s: the proven connections, and how each is secured |
 //! | `/keys` | [`KeysView`]: how the gossip keys stand; 404 without TLS |
 //! | `POST /keys/rotate` | the same, after a new gossip key was made |
+//! | `/certificates` | [`CertificatesView`]: how long those of the node and of its cluster are valid; 404 without TLS |
+//! | `/metrics` | when certificates expire, in the text format of Prometheus |
 //! | `POST /certificates/reload` | [`ReloadView`]: what was put in force; 404 without certificate files, 409 and an [`ErrorView`] where the old ones stay |
 //! | `/refusals` | [`RefusalView`]s: whom it refused and who refused it, counted by code |
 //! | `/untrusted` | [`UntrustedView`]s: members whom others see and the node does not believe, and why |
@@ -16,6 +18,7 @@
 //! why it binds to loopback unless told otherwise; and why what changes something is taken from loopback only, wherever it
 //! is bound, and from no web page: a request that names its origin is refused with 403.
 
+mod metrics;
 mod routes;
 mod view;
 
@@ -27,8 +30,8 @@ use tokio::net::{TcpListener, lookup_host};
 use tokio::time::timeout;
 
 pub use view::{
-    ConnectionView, ErrorView, KeysView, MemberView, RefusalView, ReloadView, TlsView,
-    UntrustedView,
+    CertificatesView, ConnectionView, ErrorView, ExpiryView, KeysView, MemberView, RefusalView,
+    ReloadView, TlsView, UntrustedView,
 };
 
 use crate::config::Management;

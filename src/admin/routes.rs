@@ -4,15 +4,17 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::extract::{ConnectInfo, State};
-use axum::http::header::ORIGIN;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::{CONTENT_TYPE, ORIGIN};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use tokio::time::timeout;
 
+use super::metrics;
 use super::{
-    ConnectionView, ErrorView, KeysView, MemberView, RefusalView, ReloadView, UntrustedView,
+    CertificatesView, ConnectionView, ErrorView, KeysView, MemberView, RefusalView, ReloadView,
+    UntrustedView,
 };
 use crate::membership::RotateError;
 use crate::node::{Node, ReloadError};
@@ -21,6 +23,8 @@ pub(super) fn router(node: Node) -> Router {
     Router::new()
         .route("/members", get(members))
         .route("/connections", get(connections))
+        .route("/certificates", get(certificates))
+        .route("/metrics", get(metrics))
         .route("/certificates/reload", post(reload_certificates))
         .route("/keys", get(keys))
         .route("/keys/rotate", post(rotate_keys))
@@ -51,6 +55,16 @@ async fn connections(State(node): State<Node>) -> Json<Vec<ConnectionView>> {
             .map(ConnectionView::from)
             .collect(),
     )
+}
+
+async fn certificates(State(node): State<Node>) -> Result<Json<CertificatesView>, StatusCode> {
+    let status = node.certificate_status().ok_or(StatusCode::NOT_FOUND)?;
+    Ok(Json(status.into()))
+}
+
+async fn metrics(State(node): State<Node>) -> ([(HeaderName, &'static str); 1], String) {
+    let text = metrics::certificates(node.certificate_status().as_ref());
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text)
 }
 
 async fn keys(State(node): State<Node>) -> Result<Json<KeysView>, StatusCode> {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::member::{MemberState, Role};
 use crate::membership::{KeyStatus, Refusal, UntrustedMember};
-use crate::node::{Connection, TrustReload};
+use crate::node::{CertificateStatus, Connection, TrustReload};
 use crate::swim::Member;
 use crate::time::Utc;
 use crate::wire::refusal::Code;
@@ -34,6 +34,28 @@ pub struct TlsView {
     pub key_exchange: String,
     /// Whether a quantum computer of tomorrow cannot read what is recorded today.
     pub post_quantum: bool,
+}
+
+/// What `/certificates` answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificatesView {
+    /// The subject of the node's own certificate.
+    pub subject: String,
+    /// Its last moment, in UTC (RFC 3339).
+    pub not_after: String,
+    /// How many whole days that is from now; 0 once it is over.
+    pub days_left: u64,
+    /// The other live member whose certificate expires first; null if there is none.
+    pub soonest: Option<ExpiryView>,
+}
+
+/// When the certificates of a member expire.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpiryView {
+    /// Which member.
+    pub member: String,
+    /// The last moment of its certificate, or of the first that vouches for it and ends, in UTC (RFC 3339).
+    pub not_after: String,
 }
 
 /// What `POST /certificates/reload` put in force.
@@ -151,6 +173,20 @@ impl MemberView {
             incarnation: record.incarnation.get(),
             udp: record.udp,
             udp_unreachable: member.is_udp_unreachable(),
+        }
+    }
+}
+
+impl From<CertificateStatus> for CertificatesView {
+    fn from(status: CertificateStatus) -> Self {
+        Self {
+            subject: status.subject,
+            not_after: Utc(status.not_after).to_string(),
+            days_left: status.remaining.as_secs() / 86_400,
+            soonest: status.soonest.map(|soonest| ExpiryView {
+                member: soonest.member.to_string(),
+                not_after: Utc(soonest.not_after).to_string(),
+            }),
         }
     }
 }

@@ -6,8 +6,8 @@ use super::schema;
 use super::settings::{Setting, Settings};
 use super::value::is_wildcard;
 use super::{
-    Cluster, Config, DialBack, Management, Membership, Network, Scheme, Security, SystemRoots, Tls,
-    Token,
+    Cluster, Config, DialBack, ExpiredMember, Management, Membership, Network, Scheme, Security,
+    SystemRoots, Tls, Token,
 };
 use crate::member::{ContactPoint, MemberId, Role};
 use crate::seal::JoinToken;
@@ -214,6 +214,11 @@ impl<'a> Check<'a> {
             reload_interval: self.security_key("reloadInterval").duration(),
             handshake_timeout: self.security_key("handshakeTimeout").duration(),
             key_rotation: self.security_key("keyRotationInterval").duration(),
+            expired_member: match self.security_key("onCertificateExpiry").choice() {
+                "evict" => ExpiredMember::Evict,
+                _ => ExpiredMember::Keep,
+            },
+            trust_age_max: self.security_key("trustAgeMax").duration(),
             dial_back: self.dial_back(),
         })
     }

@@ -27,6 +27,7 @@ use std::time::Duration;
 use std::{fs, path};
 
 pub use crate::member::{ContactPoint, ContactPointError, HostError};
+pub use crate::membership::ExpiredMember;
 pub use contact::{Contact, Scheme};
 pub use error::{ConfigError, MASK, Problem, Warning};
 pub use settings::{Entry, Held, Setting, Settings, Shown};
@@ -114,6 +115,10 @@ pub struct Security {
     pub handshake_timeout: Duration,
     /// How long a gossip key is used before a new one is made, 5 min to 365 days.
     pub key_rotation: Duration,
+    /// What becomes of a member whose certificate has expired.
+    pub expired_member: ExpiredMember,
+    /// How long a verdict on a member's certificates counts before they are judged again, 10 s to 365 days.
+    pub trust_age_max: Duration,
     /// Which addresses a joining node may ask to be dialled back at; none: any with TLS, without it only its own host.
     pub dial_back: Option<DialBack>,
 }

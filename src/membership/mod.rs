@@ -20,6 +20,7 @@
 //! | `exchange` | push-pulls under way |
 //! | `vouching` | whose word a record is: signatures and pins |
 //! | `roster` | the introductions of the members held |
+//! | `expiry` | links live no longer than the trust under them |
 //! | `renewal` | a certificate renewed, and trust that has changed, while a life goes on |
 //! | `parking`, `fetching` | records whose introduction is unknown here, and how it is got |
 //! | `traffic` | what flows on proven connections: pages, probes, keys |
@@ -32,6 +33,7 @@
 mod address_book;
 mod contacts;
 mod exchange;
+mod expiry;
 mod fetching;
 mod gate;
 mod guest;
@@ -58,6 +60,7 @@ use rand_pcg::Pcg64;
 
 pub use crate::member::ContactPoint;
 pub use address_book::ADDRESS_BOOK_LEN_MAX;
+pub use expiry::{ExpiredMember, SoonestExpiry};
 pub use gate::{DatagramError, DatagramStats};
 pub(crate) use guest::Guest;
 pub use keys::{KeyStatus, RotateError};
@@ -104,6 +107,8 @@ pub struct Membership {
     roster: roster::Roster,
     parking: parking::Parking,
     rejected: renewal::Rejected,
+    /// When everybody was judged last.
+    trust_judged: Timestamp,
     records: RecordStats,
     refusals: refusals::Refusals,
     leave_by: Option<Timestamp>,
@@ -189,6 +194,7 @@ impl Membership {
             roster: roster::Roster::default(),
             parking: parking::Parking::default(),
             rejected: renewal::Rejected::default(),
+            trust_judged: now,
             records: RecordStats::default(),
             refusals: refusals::Refusals::default(),
             stage: Stage::Signing,
@@ -296,6 +302,7 @@ impl Membership {
         self.notice_lateness(now);
         self.admission.handle_timeout(now);
         self.advance_keys(now);
+        self.review_trust(now);
         if self.is_running() {
             self.swim.handle_timeout(now);
         }
@@ -456,6 +463,7 @@ impl Membership {
             (healing, Timer::Healing),
             (self.leave_by, Timer::Leave),
             (links, Timer::Links),
+            (self.next_trust_timeout().filter(|_| running), Timer::Trust),
             (
                 swim.map(|(at, _)| at),
                 Timer::Swim(swim.map_or(swim::Timer::Gossip, |(_, timer)| timer)),

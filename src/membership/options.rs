@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::ExpiredMember;
 use crate::admission::DialBack;
 use crate::member::{ContactPoint, MemberId, Role};
 use crate::seal::JoinToken;
@@ -30,6 +31,11 @@ pub struct Options {
     pub key_rotation: Option<Duration>,
     /// Whether a node that every contact point refuses for good goes on trying instead of stopping.
     pub join_retry_refused: bool,
+    /// What becomes of a member whose certificate has expired.
+    pub expired_member: ExpiredMember,
+    /// How long a verdict on a member's certificates counts before they are judged again, in place; for ever, if none. They
+    /// are judged again in any case when trust is loaded anew, and dealt with when they expire.
+    pub trust_age_max: Option<Duration>,
     /// What both ends of a join must prove to know, besides their certificates; nothing, if none.
     pub token: Option<JoinToken>,
 }

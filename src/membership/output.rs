@@ -74,6 +74,8 @@ pub enum Timer {
     Links,
     /// Probes, gossip, suspicions, tombstones.
     Swim(crate::swim::Timer),
+    /// A certificate that expires, or trust that is to be looked at again.
+    Trust,
 }
 
 /// What the application is told.
@@ -102,6 +104,9 @@ pub enum Event {
     MemberLeft(MemberRecord),
     /// A live member has changed its record: a new life that nobody saw end, another address, other metadata.
     MemberUpdated(MemberRecord),
+    /// A member's certificate has expired, and it stays one ([`super::ExpiredMember::Keep`]): its connections are closed, and no
+    /// new one is made until it has another.
+    CertificateExpired(MemberRecord),
     /// A member answers over TCP while its datagrams do not arrive.
     UdpUnreachable(MemberId),
     /// Its datagrams arrive again.

@@ -106,10 +106,7 @@ impl Membership {
         self.rejected = Rejected::default();
         self.swim.forget_untrusted(now);
         self.admission.forget_introductions();
-        for introduced in self.roster.iter() {
-            let introduction = introduced.introduction().clone();
-            self.admission.verify_fetched(introduction);
-        }
+        self.judge_everybody(now);
         self.settle(now);
     }
 
@@ -148,6 +145,9 @@ impl Membership {
         fields: IntroductionFields,
     ) {
         let id = fields.id.clone();
+        if code == Code::CertificateExpired && self.is_kept_expired(now, &id, tag) {
+            return;
+        }
         // That passes by itself.
         if code != Code::CertificateNotYetValid {
             self.rejected.insert(tag, code, fields);

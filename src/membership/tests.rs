@@ -1,6 +1,7 @@
 //! What holds at the gate and at the door, on one node alone. Stories of several nodes are told in `tests/it/figures.rs`, on
 //! the virtual network.
 
+mod expiry;
 mod malice;
 mod renewal;
 mod rotation;
@@ -48,6 +49,8 @@ fn node(certificate: Option<[u8; 32]>) -> Membership {
         key_rotation: None,
         join_retry_refused: false,
         token: None,
+        expired_member: ExpiredMember::Keep,
+        trust_age_max: None,
     };
     Membership::new(NOW, options, Seed::new([7; 32]))
 }

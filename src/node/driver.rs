@@ -28,6 +28,7 @@ use tokio::time::{sleep, timeout};
 
 use super::clock::Clock;
 use super::error::Ended;
+use super::expiry::Notices;
 use super::handle::Shared;
 use super::log::{Chain, Log};
 use super::reload;
@@ -125,6 +126,7 @@ pub(super) struct Driver {
     /// What the contact points resolved to last.
     names: BTreeMap<ContactPoint, Vec<SocketAddr>>,
     log: Log,
+    notices: Notices,
     accepted: u64,
     overflowed: Vec<LinkId>,
     wakeup: Option<Timestamp>,
@@ -197,6 +199,7 @@ impl Driver {
             dials: BTreeMap::new(),
             names: BTreeMap::new(),
             log: Log::default(),
+            notices: Notices::default(),
             accepted: 0,
             overflowed: Vec::new(),
             wakeup: None,
@@ -219,6 +222,8 @@ impl Driver {
                 self.feed(Membership::handle_timeout);
             }
             self.log.catch_up(self.clock.now());
+            let certificate = self.shared.certificate.borrow().clone();
+            self.notices.give(self.clock.now(), certificate);
         }
         self.close().await;
     }

@@ -48,6 +48,8 @@ impl From<&Config> for NodeConfig {
             reload_interval: security.reload_interval,
             handshake_timeout: security.handshake_timeout,
             key_rotation: Some(security.key_rotation),
+            expired_member: security.expired_member,
+            trust_age_max: Some(security.trust_age_max),
             token: cluster.token.as_ref().map(|token| match token {
                 config::Token::File(file) => TokenSource::File(file.clone()),
                 config::Token::Given(secret) => TokenSource::Given(secret.clone()),

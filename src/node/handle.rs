@@ -14,6 +14,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use super::connections::{Connection, Sessions};
 use super::driver::Command;
 use super::error::{Ended, JoinError, StartError};
+use super::expiry::CertificateStatus;
 use super::options::{NodeBuilder, NodeConfig};
 use super::reload::{ReloadError, TrustReload};
 use super::start;
@@ -22,6 +23,7 @@ use crate::membership::{
     Event, KeyStatus, Membership, Refusal, RotateError, Stats, UntrustedMember,
 };
 use crate::swim::Member;
+use crate::time::Timestamp;
 
 /// How many events a reader may fall behind before it misses some.
 pub const EVENTS_MAX: usize = 1_024;
@@ -128,6 +130,12 @@ impl Node {
     #[must_use]
     pub fn connections(&self) -> Vec<Connection> {
         self.shared.connections()
+    }
+
+    /// How long the certificates of this node and of its cluster are valid; with TLS only.
+    #[must_use]
+    pub fn certificate_status(&self) -> Option<CertificateStatus> {
+        self.shared.certificate_status()
     }
 
     /// How the gossip keys stand; with TLS only.
@@ -278,6 +286,8 @@ pub(super) struct Shared {
     progress: watch::Sender<Progress>,
     pub(super) counters: Counters,
     pub(super) sessions: Sessions,
+    /// Subject and last moment of the node's own certificate, with TLS.
+    pub(super) certificate: watch::Sender<Option<(String, Timestamp)>>,
 }
 
 /// What the driver counts.
@@ -307,6 +317,7 @@ impl Shared {
             events: broadcast::Sender::new(EVENTS_MAX),
             progress: watch::Sender::default(),
             sessions: Sessions::default(),
+            certificate: watch::Sender::default(),
         }
     }
 
@@ -370,7 +381,6 @@ mod tests {
     use crate::member::Role;
     use crate::membership::{DialBack, LocalMember, Options, Params};
     use crate::seal::Seed;
-    use crate::time::Timestamp;
 
     fn shared() -> Arc<Shared> {
         let options = Options {
@@ -390,6 +400,8 @@ mod tests {
             key_rotation: None,
             join_retry_refused: false,
             token: None,
+            expired_member: crate::membership::ExpiredMember::Keep,
+            trust_age_max: None,
         };
         let core = Membership::new(Timestamp::from_secs(1), options, Seed::new([1; 32]));
         Arc::new(Shared::new(core, Arc::default()))

@@ -117,6 +117,9 @@ fn event(event: &Event) {
         Event::MemberDied { record, by } => accused(record, by, "died"),
         Event::MemberLeft(record) => member(record, "left"),
         Event::MemberUpdated(record) => member(record, "updated"),
+        Event::CertificateExpired(record) => {
+            tracing::warn!(member = %record.id, addr = %record.addr, "a member's certificate has expired; it gets no connection and no key until it has another");
+        }
         Event::UdpUnreachable(id) => {
             tracing::warn!(member = %id, "a member answers over TCP but not over UDP: is a firewall in between?");
         }

@@ -10,6 +10,7 @@
 //! | `from_config` | the same, from the configuration |
 //! | `reload` | certificates that change while the node runs |
 //! | `rehearsal` | joins rehearsed by a node that does not run |
+//! | `expiry` | how long certificates are valid, and telling of it in time |
 //! | `token` | the join token as it is configured |
 //! | `start` | from a configuration to a running node |
 //! | `driver` | the loop: wait, feed one input, drain the outputs |
@@ -24,6 +25,7 @@ mod clock;
 mod connections;
 mod driver;
 mod error;
+mod expiry;
 #[cfg(feature = "daemon")]
 mod from_config;
 mod handle;
@@ -41,10 +43,11 @@ mod work;
 
 pub use connections::Connection;
 pub use error::{Ended, InvalidSetting, JoinError, Setting, StartError};
+pub use expiry::CertificateStatus;
 pub use handle::{EVENTS_MAX, EventStream, Node, NodeEvent, NodeStats};
 pub use options::{
     DEFAULT_CLUSTER, DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_KEY_ROTATION, DEFAULT_PORT,
-    DEFAULT_RELOAD_INTERVAL, NodeBuilder, NodeConfig, NodeSecurity,
+    DEFAULT_RELOAD_INTERVAL, DEFAULT_TRUST_AGE_MAX, NodeBuilder, NodeConfig, NodeSecurity,
 };
 pub use reload::{ReloadError, TrustReload};
 pub use token::{TokenLoadError, TokenSource};

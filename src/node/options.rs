@@ -11,7 +11,7 @@ use super::handle::Node;
 use super::token::TokenSource;
 use crate::admission::DialBack;
 use crate::member::{MemberId, Role};
-use crate::membership::{ContactPoint, LocalMember, Options};
+use crate::membership::{ContactPoint, ExpiredMember, LocalMember, Options};
 use crate::seal::JoinToken;
 use crate::swim::Params;
 use crate::transport::tcp::SocketOptions;
@@ -26,6 +26,9 @@ pub const DEFAULT_CLUSTER: &str = "zeebe-cluster";
 pub const DEFAULT_KEY_ROTATION: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a handshake may take where nothing else is configured.
 pub const DEFAULT_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How long a verdict on a member's certificates counts where nothing else is configured.
+pub const DEFAULT_TRUST_AGE_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// How often certificate files are looked at where nothing else is configured.
 pub const DEFAULT_RELOAD_INTERVAL: Duration = Duration::from_secs(10);
@@ -72,6 +75,11 @@ pub struct NodeConfig {
     /// With TLS: how long a gossip key is used before a new one is made; `None`: only on request ([`super::Node::rotate_keys`]).
     /// It should be many times [`Params::sync_interval`], in which keys spread.
     pub key_rotation: Option<Duration>,
+    /// With TLS: what becomes of a member whose certificate has expired. Its connections are closed in any case.
+    pub expired_member: ExpiredMember,
+    /// With TLS: how long a verdict on a member's certificates counts before they are judged again, in place; `None`: until
+    /// trust is loaded anew.
+    pub trust_age_max: Option<Duration>,
     /// A secret that every node of the cluster knows, the second factor of a join besides the certificate. Both ends prove
     /// that they know it and never send it. Without TLS it keeps strangers out who cannot read along; who can, may guess at
     /// a weak one.
@@ -110,6 +118,8 @@ impl NodeConfig {
             handshake_timeout: DEFAULT_HANDSHAKE_TIMEOUT,
             dial_back: None,
             key_rotation: Some(DEFAULT_KEY_ROTATION),
+            expired_member: ExpiredMember::Keep,
+            trust_age_max: Some(DEFAULT_TRUST_AGE_MAX),
             token: None,
         }
     }
@@ -175,6 +185,8 @@ impl NodeConfig {
             }),
             key_rotation: self.key_rotation,
             join_retry_refused: self.join_retry_refused,
+            expired_member: self.expired_member,
+            trust_age_max: self.trust_age_max,
             token,
         }
     }

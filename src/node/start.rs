@@ -92,6 +92,9 @@ pub(super) async fn start(config: NodeConfig) -> Result<Node, StartError> {
         core,
         udp.as_ref().map(Udp::errors).unwrap_or_default(),
     ));
+    if let Some(trust) = &trust {
+        shared.set_trust(trust);
+    }
     let (sender, commands) = mpsc::channel(COMMANDS_MAX);
     let driver = Driver::new(Setup {
         shared: Arc::clone(&shared),

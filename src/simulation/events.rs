@@ -24,6 +24,8 @@ impl Network {
     fn note_event(&mut self, node: NodeId, event: Event) {
         use MemberState::{Alive, Dead, Left, Suspect};
         match event {
+            // It changes nothing in views.
+            Event::CertificateExpired(_) => {}
             Event::Alone => self.turn(node, Turn::Alone),
             Event::JoinRefused { addr, code, cause } => {
                 self.refusal(node, addr, (code, cause), RefusalKind::Join);

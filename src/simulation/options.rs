@@ -74,6 +74,8 @@ pub fn plain_options(number: u32) -> Options {
         key_rotation: None,
         join_retry_refused: false,
         token: None,
+        expired_member: crate::membership::ExpiredMember::Keep,
+        trust_age_max: None,
     }
 }
 

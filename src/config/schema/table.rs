@@ -68,6 +68,8 @@ const SECURITY: &[Row] = &[
     row("filePermissions", Kind::Choice(&["warn", "refuse", "ignore"]), "warn", "What to do if others can read or change the file of the private key."),
     row("keyStore.filePath", Kind::Path, "", "PKCS#12 file with one private key and its chain, instead of the two PEM files."),
     row("keyStore.password", Kind::Text, "", "Password of the PKCS#12 file and of the key in it.").secret(),
+    row("onCertificateExpiry", Kind::Choice(&["keep", "evict"]), "keep", "Whether a member whose certificate has expired stays one; its connections are closed in any case."),
+    row("trustAgeMax", TRUST_AGE, "1h", "How long a verdict on a member's certificates counts before they are judged again, in place."),
     row("requirePostQuantum", Kind::Bool, "false", "Refuse peers without post-quantum key exchange; it is preferred in any case."),
 ];
 
@@ -159,6 +161,7 @@ const FLOOR: Kind = Kind::Duration { min: Duration::ZERO, max: DAY };
 const RELOAD: Kind = Kind::Duration { min: Duration::from_millis(100), max: DAY };
 const HANDSHAKE: Kind = Kind::Duration { min: Duration::from_millis(500), max: Duration::from_secs(300) };
 
+const TRUST_AGE: Kind = Kind::Duration { min: Duration::from_secs(10), max: Duration::from_secs(365 * 86_400) };
 const ROTATION: Kind = Kind::Duration { min: Duration::from_secs(300), max: Duration::from_secs(365 * 86_400) };
 
 const fn broker(prefix: &'static str, rows: &'static [&'static [Row]]) -> Group {

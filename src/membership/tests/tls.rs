@@ -29,12 +29,23 @@ impl Authority {
         self.trust_with(number, serial, &[])
     }
 
+    /// The first certificate of a node, valid until `end`.
+    pub(super) fn trust_until(&self, number: u32, end: Timestamp) -> Trust {
+        let mut params = CertificateParams::new([format!("node-{number}")]).unwrap();
+        params.not_after = rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(end.as_secs());
+        self.issue(number, params, 0, &[])
+    }
+
     /// The same, of a node that believes these authorities too.
     pub(super) fn trust_with(&self, number: u32, serial: u8, others: &[Self]) -> Trust {
+        let params = CertificateParams::new([format!("node-{number}")]).unwrap();
+        self.issue(number, params, serial, others)
+    }
+
+    fn issue(&self, number: u32, params: CertificateParams, serial: u8, others: &[Self]) -> Trust {
         let mut seed = [serial; 32];
         seed[..4].copy_from_slice(&number.to_be_bytes());
         let key = key(seed);
-        let params = CertificateParams::new([format!("node-{number}")]).unwrap();
         let certificate = params.signed_by(&key, &self.0).unwrap();
         let trusted: String = others.iter().map(|other| other.0.pem()).collect();
         let (chain, key) = (certificate.pem() + &self.0.pem(), key.serialize_pem());

@@ -89,6 +89,7 @@ impl Driver {
         } = &reload;
         let until = Utc(reload.not_after);
         tracing::info!(is_renewed, %subject, %until, anchors, "certificates are loaded anew");
+        self.shared.set_trust(&trust);
         self.trust = Some(trust.clone());
         if reload.is_renewed {
             self.renewing = Some(trust);

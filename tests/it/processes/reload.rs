@@ -54,6 +54,17 @@ fn a_broker_loads_its_certificates_anew_when_told_to() {
     assert_eq!((code, out.as_str()), (Some(1), ""));
     assert!(err.contains("none of the 1 members believed now"), "{err}");
     all_see(&brokers.iter().collect::<Vec<_>>(), &alive(0..2));
+    let certificates = brokers[0].get("/certificates").unwrap();
+    assert_eq!(certificates["soonest"]["member"], "1");
+    assert!(
+        certificates["days_left"].as_u64().unwrap() > 0,
+        "{certificates}"
+    );
+    let (_, metrics) = request(site.admin_port(0), "GET", "/metrics").unwrap();
+    for whose in ["own", "soonest"] {
+        let line = format!("phalanx_certificate_expiry_seconds{{certificate=\"{whose}\"}} ");
+        assert!(metrics.contains(&line), "{metrics}");
+    }
     let (head, body) = request(site.admin_port(0), "GET", "/connections").unwrap();
     assert!(head.starts_with("HTTP/1.0 200"), "{head}");
     let seen: Value = serde_json::from_str(&body).unwrap();
