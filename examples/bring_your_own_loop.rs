@@ -179,6 +179,9 @@ impl World {
                 });
                 self.inputs.extend(input);
             }
+            Output::Examined(_) | Output::JudgeChain { .. } => {
+                unreachable!("nothing is examined here")
+            }
             Output::SignIntroduction(_) | Output::VerifyIntroduction { .. } => {
                 unreachable!("there are no certificates without TLS")
             }

@@ -100,6 +100,6 @@ pub use node::{
     CertificateStatus, Connection, DEFAULT_CLUSTER, DEFAULT_HANDSHAKE_TIMEOUT,
     DEFAULT_KEY_ROTATION, DEFAULT_PORT, DEFAULT_RELOAD_INTERVAL, DEFAULT_TRUST_AGE_MAX, EVENTS_MAX,
     Ended, EventStream, InvalidSetting, JoinError, Node, NodeBuilder, NodeConfig, NodeEvent,
-    NodeSecurity, NodeStats, ReloadError, Setting, StartError, TokenLoadError, TokenSource,
-    TrustReload,
+    NodeSecurity, NodeStats, RehearseError, ReloadError, Setting, StartError, TokenLoadError,
+    TokenSource, TrustReload,
 };

@@ -9,12 +9,14 @@
 //! | `/certificates` | [`CertificatesView`]: how long those of the node and of its cluster are valid; 404 without TLS |
 //! | `/metrics` | when certificates expire, in the text format of Prometheus |
 //! | `POST /certificates/reload` | [`ReloadView`]: what was put in force; 404 without certificate files, 409 and an [`ErrorView`] where the old ones stay |
+//! | `/doctor` | [`ExaminedView`]s: who can verify whom, after all members have dialled each other anew |
+//! | `POST /certificates/rehearse` | the same, of a chain file in the body (PEM): who would believe it, and whom it would have the node believe; 404 without TLS |
 //! | `/refusals` | [`RefusalView`]s: whom it refused and who refused it, counted by code |
 //! | `/untrusted` | [`UntrustedView`]s: members whom others see and the node does not believe, and why |
 //! | `/startup`, `/health` | 204 while the node runs, else 503 |
 //! | `/ready` | 204 once the node has been let into its cluster, or has found that it is alone; else 503 |
 //!
-//! Where no method is named it is `GET`, which changes nothing. It speaks plain HTTP and asks nobody who they are, which is
+//! Where no method is named it is `GET`, which changes nothing; `/doctor` is asked for as if it did, since it makes all members work. It speaks plain HTTP and asks nobody who they are, which is
 //! why it binds to loopback unless told otherwise; and why what changes something is taken from loopback only, wherever it
 //! is bound, and from no web page: a request that names its origin is refused with 403.
 
@@ -30,8 +32,8 @@ use tokio::net::{TcpListener, lookup_host};
 use tokio::time::timeout;
 
 pub use view::{
-    CertificatesView, ConnectionView, ErrorView, ExpiryView, KeysView, MemberView, RefusalView,
-    ReloadView, TlsView, UntrustedView,
+    CertificatesView, ConnectionView, ErrorView, ExaminedView, ExpiryView, KeysView, MemberView,
+    RefusalView, ReloadView, TlsView, UntrustedView,
 };
 
 use crate::config::Management;

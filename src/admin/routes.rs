@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use axum::extract::{ConnectInfo, State};
+use axum::body::Bytes;
+use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
 use axum::http::header::{CONTENT_TYPE, ORIGIN};
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -13,11 +14,14 @@ use tokio::time::timeout;
 
 use super::metrics;
 use super::{
-    CertificatesView, ConnectionView, ErrorView, KeysView, MemberView, RefusalView, ReloadView,
-    UntrustedView,
+    CertificatesView, ConnectionView, ErrorView, ExaminedView, KeysView, MemberView, RefusalView,
+    ReloadView, UntrustedView,
 };
 use crate::membership::RotateError;
-use crate::node::{Node, ReloadError};
+use crate::node::{Node, RehearseError, ReloadError};
+
+/// The longest chain file taken, in bytes: what is in it fits into one frame.
+const CHAIN_FILE_LEN_MAX: usize = 256 * 1024;
 
 pub(super) fn router(node: Node) -> Router {
     Router::new()
@@ -28,6 +32,11 @@ pub(super) fn router(node: Node) -> Router {
         .route("/certificates/reload", post(reload_certificates))
         .route("/keys", get(keys))
         .route("/keys/rotate", post(rotate_keys))
+        .route("/doctor", get(examine))
+        .route(
+            "/certificates/rehearse",
+            post(rehearse).layer(DefaultBodyLimit::max(CHAIN_FILE_LEN_MAX)),
+        )
         .route("/refusals", get(refusals))
         .route("/untrusted", get(untrusted))
         .route("/startup", get(health))
@@ -94,11 +103,38 @@ async fn reload_certificates(
     match node.reload_trust().await {
         Ok(reload) => Ok(Json(reload.into())),
         Err(ReloadError::NoFiles) => Err(StatusCode::NOT_FOUND.into_response()),
-        Err(error) => {
-            let view = ErrorView::from(&error as &dyn std::error::Error);
-            Err((StatusCode::CONFLICT, Json(view)).into_response())
-        }
+        Err(error) => Err(conflict(&error)),
     }
+}
+
+async fn examine(
+    State(node): State<Node>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+) -> Result<Json<Vec<ExaminedView>>, Response> {
+    may_change(peer, &headers).map_err(IntoResponse::into_response)?;
+    let examined = node.examine().await.map_err(|error| conflict(&error))?;
+    Ok(Json(examined.into_iter().map(Into::into).collect()))
+}
+
+async fn rehearse(
+    State(node): State<Node>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    pem: Bytes,
+) -> Result<Json<Vec<ExaminedView>>, Response> {
+    may_change(peer, &headers).map_err(IntoResponse::into_response)?;
+    let rehearsed = node.rehearse_certificates(pem.to_vec()).await;
+    let examined = rehearsed.map_err(|error| match error {
+        RehearseError::Plaintext => StatusCode::NOT_FOUND.into_response(),
+        error => conflict(&error),
+    })?;
+    Ok(Json(examined.into_iter().map(Into::into).collect()))
+}
+
+/// It cannot be done now, and this is why.
+fn conflict(error: &dyn std::error::Error) -> Response {
+    (StatusCode::CONFLICT, Json(ErrorView::from(error))).into_response()
 }
 
 /// Nobody is asked who they are, so only this machine may change anything, and no web page through its browser.

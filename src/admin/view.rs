@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::member::{MemberState, Role};
-use crate::membership::{KeyStatus, Refusal, UntrustedMember};
+use crate::membership::{Examined, KeyStatus, Refusal, UntrustedMember};
 use crate::node::{CertificateStatus, Connection, TrustReload};
 use crate::swim::Member;
 use crate::time::Utc;
@@ -157,6 +157,34 @@ pub struct RefusalView {
     pub last_peer: SocketAddr,
     /// When the last one was, in UTC (RFC 3339).
     pub last_at: String,
+}
+
+/// One element of `/doctor` and `/certificates/rehearse`: whether one member verifies another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExaminedView {
+    /// Who verifies.
+    pub from: String,
+    /// Who is verified.
+    pub to: String,
+    /// Whether it does.
+    pub ok: bool,
+    /// Why not.
+    pub code: Option<Code>,
+    /// What is wrong, where more is known than the code.
+    pub detail: Option<String>,
+}
+
+impl From<Examined> for ExaminedView {
+    fn from(examined: Examined) -> Self {
+        let detail = examined.fault.as_ref().map(|fault| fault.detail.clone());
+        Self {
+            from: examined.from.to_string(),
+            to: examined.to.to_string(),
+            ok: examined.fault.is_none(),
+            code: examined.fault.map(|fault| fault.code),
+            detail: detail.filter(|detail| !detail.is_empty()),
+        }
+    }
 }
 
 impl MemberView {

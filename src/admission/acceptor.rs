@@ -312,7 +312,7 @@ impl Admission {
         let handshake_timeout = self.local.options.handshake_timeout;
         match role {
             Role::Ask(_) => Some(handshake_timeout.min(ASK_TIMEOUT)),
-            Role::DialBack(_) => Some(handshake_timeout.min(DIAL_BACK_TIMEOUT)),
+            Role::Check(..) | Role::DialBack(_) => Some(handshake_timeout.min(DIAL_BACK_TIMEOUT)),
             Role::Accepted | Role::Attempt(_) | Role::Member(_) => None,
         }
     }

@@ -7,7 +7,7 @@ use super::introductions::VerificationId;
 use super::link::{LinkId, ProvenLink};
 use crate::member::{Generation, IntroductionTag, MemberId, MemberRecord};
 use crate::time::Timestamp;
-use crate::wire::frame::{Frame, WireKeyring};
+use crate::wire::frame::{Fault, Frame, WireKeyring};
 use crate::wire::hello::{
     Introduction, IntroductionFields, IntroductionHash, JoinId, Purpose, Side,
 };
@@ -36,6 +36,13 @@ pub enum Action {
         peer: Peer,
         /// The gossip keys of the cluster; none without TLS.
         ring: WireKeyring,
+    },
+    /// What came of [`super::Admission::check_member`].
+    Checked {
+        /// Which check.
+        check: u64,
+        /// What is wrong, if both ends are not proven.
+        fault: Option<Fault>,
     },
     /// Close a connection once what was sent on it has gone out, or give up dialling it. No answer is owed.
     Close(LinkId),

@@ -8,7 +8,7 @@ use super::connection::Connection;
 use super::link::LinkId;
 use super::{Admission, Link, Role, Timer};
 use crate::time::Timestamp;
-use crate::wire::frame::Frame;
+use crate::wire::frame::{Fault, Frame};
 use crate::wire::hello::Purpose;
 use crate::wire::refusal::Code;
 
@@ -40,6 +40,16 @@ impl End {
         }
     }
 
+    /// What is wrong with the other end, or what it finds wrong with us.
+    fn fault(self, rejection: Option<String>) -> Fault {
+        let is_network = matches!(self.code(), Code::HandshakeTimeout | Code::Unreachable);
+        let is_ours = matches!(self, Self::Refuse { .. }) || rejection.is_some() || is_network;
+        Fault {
+            by_peer: !is_ours,
+            ..Fault::new(self.code(), rejection.unwrap_or_default())
+        }
+    }
+
     pub(super) const fn after(self) -> Duration {
         match self {
             Self::Bye(_) | Self::Lost(_) => Duration::ZERO,
@@ -68,6 +78,7 @@ impl Admission {
             addr,
             connection,
             is_usable,
+            rejection,
         }) = self.links.remove(&link)
         else {
             return;
@@ -100,7 +111,7 @@ impl Admission {
             }));
         }
         if !is_usable {
-            self.follow(now, link, role, addr, end);
+            self.follow(now, link, (role, rejection), addr, end);
         }
     }
 
@@ -117,11 +128,23 @@ impl Admission {
     }
 
     /// Tells whoever waited for the connection.
-    fn follow(&mut self, now: Timestamp, link: LinkId, role: Role, addr: SocketAddr, end: End) {
+    fn follow(
+        &mut self,
+        now: Timestamp,
+        link: LinkId,
+        (role, rejection): (Role, Option<String>),
+        addr: SocketAddr,
+        end: End,
+    ) {
         match role {
             Role::Accepted => self.joiner_gone(now, link),
             Role::Ask(join) => self.old_address_silent(now, link, join),
             Role::Attempt(join) => self.attempt_failed(join, end),
+            Role::Check(check, _) => {
+                // Whatever follows a check that has succeeded changes nothing any more.
+                let fault = Some(end.fault(rejection));
+                self.actions.push_back(Action::Checked { check, fault });
+            }
             Role::DialBack(join) => self.dial_back_failed(now, link, join, end.code()),
             Role::Member(id) => {
                 let code = end.code();
@@ -140,6 +163,7 @@ impl Admission {
         let Some(held) = self.links.get(&link) else {
             return;
         };
+        let is_check = matches!(held.role, Role::Check(..));
         let connection = held.connection.as_ref();
         let is_dial_back = connection.is_some_and(|open| {
             open.proven().is_some() && matches!(open.purpose(), Some(Purpose::DialBack(_)))
@@ -147,6 +171,8 @@ impl Admission {
         match connection {
             // The contact has met us, and its goodbye is lost: nobody is to blame.
             Some(_) if is_dial_back => self.end(now, link, End::Bye(Code::HandshakeTimeout)),
+            // Nothing came in time, from wherever: for a check the one is as good as the other.
+            None if is_check => self.end(now, link, End::Bye(Code::HandshakeTimeout)),
             Some(_) => self.refuse(now, link, Code::HandshakeTimeout),
             None => self.end(now, link, End::Bye(Code::Unreachable)),
         }

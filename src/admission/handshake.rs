@@ -43,6 +43,7 @@ impl Admission {
                 addr,
                 connection,
                 is_usable: false,
+                rejection: None,
             },
         );
         self.actions.push_back(Action::Open {
@@ -59,7 +60,7 @@ impl Admission {
             return self.actions.push_back(Action::Close(link));
         };
         let (purpose, echo) = match &role {
-            Role::Attempt(_) | Role::Ask(_) => (Purpose::Join, None),
+            Role::Attempt(_) | Role::Ask(_) | Role::Check(..) => (Purpose::Join, None),
             Role::DialBack(join) => (Purpose::DialBack(*join), self.joiners_nonce(*join)),
             Role::Accepted | Role::Member(_) => (Purpose::Member, None),
         };
@@ -96,6 +97,7 @@ impl Admission {
                 addr: opened.peer,
                 connection: Some(Box::new(Connection::new(link, opened))),
                 is_usable: false,
+                rejection: None,
             },
         );
         if is_full || self.local.identity.is_none() {
@@ -229,12 +231,18 @@ impl Admission {
                 self.ready(link);
                 self.request(now, link, join);
             }
+            Role::Check(check, id) if id == peer.id => {
+                // The listener has proven itself, and only greets a dialer who has.
+                let fault = None;
+                self.actions.push_back(Action::Checked { check, fault });
+                self.end(now, link, End::Bye(Code::Unreachable));
+            }
             Role::DialBack(join) => self.joiner_met(now, link, join, &peer, &theirs)?,
             Role::Member(id) if id == peer.id => {
                 self.ready(link);
                 self.set_usable(link);
             }
-            Role::Member(_) => return Err(Code::WrongMember),
+            Role::Check(..) | Role::Member(_) => return Err(Code::WrongMember),
         }
         Ok(())
     }

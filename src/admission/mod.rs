@@ -118,6 +118,8 @@ struct Link {
     connection: Option<Box<Connection>>,
     /// Whether frames of all kinds may pass: it was reported as proven.
     is_usable: bool,
+    /// What is wrong with the certificate shown on a dial.
+    rejection: Option<String>,
 }
 
 /// Why we have a connection.
@@ -129,6 +131,8 @@ enum Role {
     Ask(JoinId),
     /// To join.
     Attempt(JoinId),
+    /// To see whether both ends prove themselves to each other, as this check of the parent's.
+    Check(u64, MemberId),
     /// To meet a joiner where it says it is.
     DialBack(JoinId),
     /// To talk to this member.
@@ -276,6 +280,19 @@ impl Admission {
     /// Dials a fellow member. [`Action::Proven`] or [`Action::DialFailed`] follows.
     pub fn dial_member(&mut self, now: Timestamp, id: &MemberId, addr: SocketAddr) -> LinkId {
         self.dial(now, addr, Role::Member(id.clone()), Purpose::Member)
+    }
+
+    /// Dials a member only to see whether both ends prove themselves to each other; nothing is left of it at either.
+    /// [`Action::Checked`] follows.
+    pub fn check_member(&mut self, now: Timestamp, check: u64, id: &MemberId, addr: SocketAddr) {
+        self.dial(now, addr, Role::Check(check, id.clone()), Purpose::Join);
+    }
+
+    /// The driver does not believe the certificate shown on a dial, which has failed: what is wrong with it.
+    pub fn note_rejection(&mut self, link: LinkId, detail: String) {
+        if let Some(held) = self.links.get_mut(&link) {
+            held.rejection = Some(detail);
+        }
     }
 
     /// Closes a connection: with a refusal, or with goodbye.

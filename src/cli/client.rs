@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper::{Method, Request, Response, StatusCode, Uri};
@@ -15,6 +15,8 @@ use crate::admin::ErrorView;
 
 /// How long connecting and answering may take together.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long it may take to ask all members: longer than the node waits for them.
+const MEMBERS_PATIENCE: Duration = Duration::from_secs(30);
 /// The longest answer taken, in bytes: some hundred thousand members.
 const ANSWER_LEN_MAX: usize = 64 << 20;
 
@@ -44,8 +46,8 @@ enum Cause {
     Http(#[from] hyper::Error),
     #[error("{0}")]
     Refused(String),
-    #[error("nothing within {PATIENCE:?}")]
-    Silent,
+    #[error("nothing within {0:?}")]
+    Silent(Duration),
     #[error("there is no such thing here; does the node run TLS?")]
     NotFound,
     #[error("status {0}; is this a node's management port?")]
@@ -56,29 +58,45 @@ enum Cause {
 
 /// The answer of `path` on the node whose management server is at `base`, as `http://127.0.0.1:9600`.
 pub(super) async fn get<T: DeserializeOwned>(base: &Uri, path: &str) -> Result<T, ClientError> {
-    ask(base, Method::GET, path).await
+    ask(base, (Method::GET, path, Bytes::new()), PATIENCE).await
 }
 
 /// The same, of what changes something.
 pub(super) async fn post<T: DeserializeOwned>(base: &Uri, path: &str) -> Result<T, ClientError> {
-    ask(base, Method::POST, path).await
+    ask(base, (Method::POST, path, Bytes::new()), PATIENCE).await
+}
+
+/// The answer to what all members have to be asked for, which takes longer. A `body` is posted.
+pub(super) async fn ask_all<T: DeserializeOwned>(
+    base: &Uri,
+    path: &str,
+    body: Option<Bytes>,
+) -> Result<T, ClientError> {
+    let (method, body) = match body {
+        Some(body) => (Method::POST, body),
+        None => (Method::GET, Bytes::new()),
+    };
+    ask(base, (method, path, body), MEMBERS_PATIENCE).await
 }
 
 async fn ask<T: DeserializeOwned>(
     base: &Uri,
-    method: Method,
-    path: &str,
+    question: (Method, &str, Bytes),
+    patience: Duration,
 ) -> Result<T, ClientError> {
-    let answer = timeout(PATIENCE, fetch(base, method, path)).await;
+    let answer = timeout(patience, fetch(base, question)).await;
     answer
-        .unwrap_or(Err(Cause::Silent))
+        .unwrap_or(Err(Cause::Silent(patience)))
         .map_err(|cause| ClientError {
             uri: base.clone(),
             cause,
         })
 }
 
-async fn fetch<T: DeserializeOwned>(base: &Uri, method: Method, path: &str) -> Result<T, Cause> {
+async fn fetch<T: DeserializeOwned>(
+    base: &Uri,
+    (method, path, body): (Method, &str, Bytes),
+) -> Result<T, Cause> {
     let authority = base
         .authority()
         .filter(|_| base.scheme_str() == Some("http"));
@@ -89,14 +107,12 @@ async fn fetch<T: DeserializeOwned>(base: &Uri, method: Method, path: &str) -> R
     tokio::spawn(connection);
     let request = Request::builder().method(method).uri(path);
     let request = request.header("host", authority.as_str());
-    let request = request
-        .body(Empty::<Bytes>::new())
-        .map_err(|_| Cause::Uri)?;
+    let request = request.body(Full::new(body)).map_err(|_| Cause::Uri)?;
     let response = sender.send_request(request).await?;
-    Ok(serde_json::from_slice(&body(response).await?)?)
+    Ok(serde_json::from_slice(&read(response).await?)?)
 }
 
-async fn body(response: Response<Incoming>) -> Result<Bytes, Cause> {
+async fn read(response: Response<Incoming>) -> Result<Bytes, Cause> {
     let status = response.status();
     match status {
         StatusCode::OK | StatusCode::CONFLICT => {}

@@ -52,7 +52,7 @@ enum Command {
     Certs(certs::Args),
     /// Show or check the configuration without starting a node.
     Config(config::Args),
-    /// Rehearse the join of a node that does not run yet: what each contact point would say, and what is in the way.
+    /// Find what is in the way: of a node before it joins, or (--admin) between the members of a running cluster.
     Doctor(doctor::Args),
     /// Run a gateway until it is told to stop: a full member under its own section of the configuration.
     Gateway(node::Args),

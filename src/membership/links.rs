@@ -17,6 +17,8 @@ const JOBS_MAX: usize = 16;
 /// What waits for a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Job {
+    /// The question of this number, of an examination.
+    Ask(u64),
     /// A gossip body for a member without a datagram socket.
     Body(Vec<u8>),
     /// A request for introductions that records name.

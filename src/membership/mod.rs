@@ -28,10 +28,12 @@
 //! | `contacts` | one such round: its addresses, outcomes and what they mean |
 //! | `healing` | redialling, for ever, whoever died without leaving |
 //! | `address_book` | where those were last seen |
+//! | `examining` | who can verify whom: members asked to dial each other |
 //! | `guest` | a node that takes no part, to rehearse its joins |
 
 mod address_book;
 mod contacts;
+mod examining;
 mod exchange;
 mod expiry;
 mod fetching;
@@ -60,6 +62,7 @@ use rand_pcg::Pcg64;
 
 pub use crate::member::ContactPoint;
 pub use address_book::ADDRESS_BOOK_LEN_MAX;
+pub use examining::{ChainId, ExamineError, Examined, JudgedChain};
 pub use expiry::{ExpiredMember, SoonestExpiry};
 pub use gate::{DatagramError, DatagramStats};
 pub(crate) use guest::Guest;
@@ -100,6 +103,7 @@ pub struct Membership {
     keys: keys::Keys,
     links: links::Links,
     pulls: exchange::Pulls,
+    examining: examining::Examining,
     contacts: contacts::Contacts,
     joining: joining::Joining,
     healing: healing::Healing,
@@ -187,6 +191,7 @@ impl Membership {
             keys: keys::Keys::default(),
             links: links::Links::default(),
             pulls: exchange::Pulls::new(options.handshake_timeout),
+            examining: examining::Examining::default(),
             contacts: contacts::Contacts::new(options.local.advertised),
             joining: joining::Joining::default(),
             healing: healing::Healing::new(now),
@@ -452,6 +457,7 @@ impl Membership {
         let swim = self.swim.next_timeout().filter(|_| self.is_running());
         let links = [
             self.pulls.next_timeout(),
+            self.examining.next_timeout(),
             self.parking.next_timeout(),
             self.keyring.next_timeout(),
             self.next_rotation().filter(|_| running),
@@ -498,6 +504,7 @@ impl Membership {
                 self.on_swim(now, action);
             } else {
                 self.fetch(now);
+                self.work_on_examinations(now);
                 if self.admission.is_settled() && self.swim.is_settled() {
                     break;
                 }
@@ -523,6 +530,7 @@ impl Membership {
                 peer,
                 ring,
             } => self.on_accepted(now, join, link, peer, &ring),
+            Action::Checked { check, fault } => self.on_checked(check, fault),
             Action::Close(link) => {
                 self.on_link_gone(now, link, true);
                 self.outbox.push_back(Output::Close(link));

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::ContactPoint;
+use super::{ChainId, ContactPoint, Examined, JudgedChain};
 use crate::admission::{LinkId, VerificationId};
 use crate::member::{MemberId, MemberRecord};
 use crate::time::Timestamp;
@@ -18,6 +18,15 @@ pub enum Output {
     Close(LinkId),
     /// Tell the application.
     Event(Event),
+    /// Tell whoever asked for [`super::Membership::examine`] or [`super::Membership::rehearse_chain`].
+    Examined(Vec<Examined>),
+    /// Have a chain judged as in a handshake, in both roles, and hand what is wrong with it to `handle_chain_judged`.
+    JudgeChain {
+        /// What to call it in the answer.
+        id: ChainId,
+        /// What is to be judged.
+        judged: JudgedChain,
+    },
     /// Dial a peer. The outcome comes back through `handle_link`.
     Open {
         /// How the connection will be called.

@@ -37,6 +37,7 @@ impl Membership {
         self.end_pull(now, link, SyncOutcome::Failed);
         self.end_request(now, link);
         self.forget_join(link);
+        self.forget_examination(link, by_us);
         if let Some((far, last)) = self.links.remove(link)
             && last
             && !by_us
@@ -63,6 +64,7 @@ impl Membership {
         };
         for job in jobs {
             match job {
+                Job::Ask(request) => self.cannot_ask(&id, request, code),
                 Job::Body(_) | Job::Introductions => {}
                 Job::Probe(probe) => self.swim.handle_fallback(now, probe, outcome),
                 Job::PushPull => self.swim.handle_sync_end(now, &id, SyncOutcome::Failed),
@@ -95,6 +97,7 @@ impl Membership {
 
     fn do_job(&mut self, now: Timestamp, link: LinkId, id: &MemberId, job: Job) {
         let frame = match job {
+            Job::Ask(request) => return self.put_question(link, id, request),
             Job::Body(body) => Frame::Body(body),
             Job::Introductions => return self.ask(now, link, id),
             Job::Probe(probe) => Frame::Probe {
@@ -170,6 +173,22 @@ impl Membership {
             Frame::Body(body) => self.on_body(now, &from.0, from.1, &body).ok_or(violation),
             Frame::Digest { entries, last } => {
                 self.on_digest(now, link, entries, last).ok_or(violation)
+            }
+            Frame::Examine { request } => {
+                self.on_examine(now, (link, &from.0), request);
+                Ok(())
+            }
+            Frame::Examined {
+                request,
+                fault,
+                findings,
+            } => {
+                self.on_examined(&from.0, request, fault, findings);
+                Ok(())
+            }
+            Frame::JudgeChain { request, chain } => {
+                self.on_judge_chain((link, &from.0), request, chain);
+                Ok(())
             }
             Frame::Introductions { entries, last } => self
                 .on_introductions(now, link, entries, last)

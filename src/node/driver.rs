@@ -28,6 +28,9 @@ use tokio::time::{sleep, timeout};
 
 use super::clock::Clock;
 use super::error::Ended;
+use super::examination::{
+    self, ExaminationAnswer, RehearsalAnswer, RehearseError, Rehearsed, Waiting,
+};
 use super::expiry::Notices;
 use super::handle::Shared;
 use super::log::{Chain, Log};
@@ -62,6 +65,10 @@ const OUTCOMES_MAX: usize = 256;
 pub(super) enum Command {
     /// Stop without a word.
     Abort,
+    /// Have all members dial each other, and say what came of it.
+    Examine(ExaminationAnswer),
+    /// Have all members judge the certificates of a chain file that is not in use yet.
+    RehearseCertificates(Vec<u8>, RehearsalAnswer),
     /// Load the certificate files anew, and say what came of it.
     ReloadTrust(reload::Answer),
     /// Say goodbye, then stop: after this long, if nobody acknowledges it.
@@ -107,6 +114,8 @@ pub(super) struct Driver {
     trust: Option<Trust>,
     /// The same, with a certificate that TLS will show once our introduction names it.
     renewing: Option<Trust>,
+    /// Who waits for an examination.
+    examining: Option<Waiting>,
     files: Option<TrustOptions>,
     udp: Option<Udp>,
     dialling: Dialling,
@@ -183,6 +192,7 @@ impl Driver {
             clock,
             files,
             renewing: None,
+            examining: None,
             trust,
             udp,
             dialling,
@@ -259,6 +269,10 @@ impl Driver {
                     let _ = answer.send(core.rotate_keys(now));
                 });
             }
+            Input::Command(Some(Command::Examine(answer))) => self.examine(answer),
+            Input::Command(Some(Command::RehearseCertificates(pem, answer))) => {
+                self.read_candidate(pem, answer);
+            }
             Input::Command(Some(Command::ReloadTrust(answer))) => self.reload(answer),
             Input::Command(None) => {
                 self.has_handles = false;
@@ -268,6 +282,52 @@ impl Driver {
             Input::Due => {}
             Input::Link(link, event) => self.take_link_event(link, event),
             Input::Outcome(outcome) => self.take_outcome(outcome),
+        }
+    }
+
+    fn examine(&mut self, answer: ExaminationAnswer) {
+        let mut started = Ok(());
+        // Who waits must be known before the answer can come, which it may at once.
+        let former = self.examining.take();
+        self.examining = Some(Waiting::Matrix(answer));
+        self.feed(|core, now| started = core.examine(now));
+        if let Err(error) = started
+            && let Some(Waiting::Matrix(answer)) = std::mem::replace(&mut self.examining, former)
+        {
+            let _ = answer.send(Err(error));
+        }
+    }
+
+    fn read_candidate(&mut self, pem: Vec<u8>, answer: RehearsalAnswer) {
+        let Some(trust) = self.trust.clone() else {
+            let _ = answer.send(Err(RehearseError::Plaintext));
+            return;
+        };
+        let core = self.shared.core();
+        let members = (core.local().id().clone(), core.presented());
+        drop(core);
+        let report = self.report.clone();
+        let read = examination::read_candidate(trust, pem, members, answer, report);
+        self.tasks.spawn(read);
+    }
+
+    fn rehearse(&mut self, read: Rehearsed, answer: RehearsalAnswer) {
+        let (chain, found) = match read {
+            Ok(read) => read,
+            Err(error) => {
+                let _ = answer.send(Err(error.into()));
+                return;
+            }
+        };
+        let mut started = Ok(());
+        let former = self.examining.take();
+        self.examining = Some(Waiting::Candidate(found, answer));
+        self.feed(|core, now| started = core.rehearse_chain(now, chain));
+        if let Err(error) = started
+            && let Some(Waiting::Candidate(_, answer)) =
+                std::mem::replace(&mut self.examining, former)
+        {
+            let _ = answer.send(Err(error.into()));
         }
     }
 
@@ -328,6 +388,10 @@ impl Driver {
                 let id = LinkId::accepted(self.accepted);
                 self.open(id, (peer, Side::Listener), secured, Some(place));
             }
+            Outcome::CandidateRead(read, answer) => self.rehearse(*read, answer),
+            Outcome::ChainJudged(id, fault) => {
+                self.feed(|core, now| core.handle_chain_judged(now, id, fault));
+            }
             Outcome::Dialled(id, result) => {
                 let Some(addr) = self.dials.remove(&id).map(|dial| dial.addr) else {
                     return;
@@ -337,7 +401,11 @@ impl Driver {
                     Err(error) => {
                         self.log.dial_failed(self.clock.now(), addr, &error);
                         let code = error.code;
+                        let rejection = error.certificate_error().map(ToString::to_string);
                         self.feed(|core, now| {
+                            if let Some(detail) = rejection {
+                                core.note_rejection(id, detail);
+                            }
                             if !matches!(code, Code::HandshakeTimeout | Code::Unreachable) {
                                 core.handle_refused(now, addr, code);
                             }
@@ -471,6 +539,17 @@ impl Driver {
                 }
             }
             Output::Event(event) => self.tell(event),
+            Output::Examined(said) => {
+                if let Some(waiting) = self.examining.take() {
+                    waiting.answer(said);
+                }
+            }
+            Output::JudgeChain { id, judged } => {
+                let trust = self.trust.clone().expect("only a TLS node judges");
+                let report = self.report.clone();
+                self.tasks
+                    .spawn(work::judge_chain(trust, id, judged, report));
+            }
             Output::Open { link, addr } => {
                 let target = (addr, self.names_of(addr));
                 let task = work::dial(link, target, self.dialling.clone(), self.report.clone());

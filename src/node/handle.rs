@@ -14,6 +14,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use super::connections::{Connection, Sessions};
 use super::driver::Command;
 use super::error::{Ended, JoinError, StartError};
+use super::examination::RehearseError;
 use super::expiry::CertificateStatus;
 use super::options::{NodeBuilder, NodeConfig};
 use super::reload::{ReloadError, TrustReload};
@@ -22,6 +23,7 @@ use crate::member::MemberId;
 use crate::membership::{
     Event, KeyStatus, Membership, Refusal, RotateError, Stats, UntrustedMember,
 };
+use crate::membership::{ExamineError, Examined};
 use crate::swim::Member;
 use crate::time::Timestamp;
 
@@ -154,6 +156,36 @@ impl Node {
         let (answer, answered) = oneshot::channel();
         let _ = self.commands.send(Command::RotateKeys(answer)).await;
         answered.await.unwrap_or(Err(RotateError::NotRunning))
+    }
+
+    /// Has all live members dial each other anew, this node included, and says for each pair whether the one verifies the
+    /// other. It takes twenty seconds at most.
+    ///
+    /// # Errors
+    ///
+    /// [`ExamineError`]; nobody was asked.
+    pub async fn examine(&self) -> Result<Vec<Examined>, ExamineError> {
+        let (answer, answered) = oneshot::channel();
+        let _ = self.commands.send(Command::Examine(answer)).await;
+        answered.await.unwrap_or(Err(ExamineError::NotRunning))
+    }
+
+    /// Has all live members judge the certificates of a chain file that is not in use yet, as they would in a handshake, and
+    /// judges theirs by it: what would come of putting it in the place of the present one. Its key is not needed.
+    ///
+    /// # Errors
+    ///
+    /// [`RehearseError`]; nobody was asked.
+    pub async fn rehearse_certificates(
+        &self,
+        pem: Vec<u8>,
+    ) -> Result<Vec<Examined>, RehearseError> {
+        let (answer, answered) = oneshot::channel();
+        let command = Command::RehearseCertificates(pem, answer);
+        let _ = self.commands.send(command).await;
+        answered
+            .await
+            .unwrap_or_else(|_| Err(ExamineError::NotRunning.into()))
     }
 
     /// Counters since the start, and gauges of now.

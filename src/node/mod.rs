@@ -7,6 +7,7 @@
 //! | `advertise` | which address to bind, and which one to tell others |
 //! | `options` | what a program decides about a node |
 //! | `error` | why a node does not start, does not join, or has ended |
+//! | `examination` | what the members find of each other, and of certificates to come |
 //! | `from_config` | the same, from the configuration |
 //! | `reload` | certificates that change while the node runs |
 //! | `rehearsal` | joins rehearsed by a node that does not run |
@@ -25,6 +26,7 @@ mod clock;
 mod connections;
 mod driver;
 mod error;
+mod examination;
 mod expiry;
 #[cfg(feature = "daemon")]
 mod from_config;
@@ -43,6 +45,7 @@ mod work;
 
 pub use connections::Connection;
 pub use error::{Ended, InvalidSetting, JoinError, Setting, StartError};
+pub use examination::RehearseError;
 pub use expiry::CertificateStatus;
 pub use handle::{EVENTS_MAX, EventStream, Node, NodeEvent, NodeStats};
 pub use options::{

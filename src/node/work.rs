@@ -8,15 +8,17 @@ use tokio::task::{JoinSet, spawn_blocking};
 
 use super::advertise;
 use super::clock::wall_clock;
+use super::examination::{self, Rehearsed};
 use super::log::Chain;
 use super::reload::{self, ReloadError};
 use crate::admission::{LinkId, VerificationId};
-use crate::membership::ContactPoint;
+use crate::membership::{ChainId, ContactPoint, JudgedChain};
 use crate::transport::door::{self, Secured, Target};
 use crate::transport::introduction::{self, Rejected};
 use crate::transport::tcp::{Listener, Place, SocketOptions};
 use crate::transport::{LinkError, Security};
 use crate::trust::{Signature, Trust, VerifiedIntroduction};
+use crate::wire::frame::Fault;
 use crate::wire::hello::Introduction;
 use crate::wire::refusal::Code;
 
@@ -33,6 +35,10 @@ pub(super) enum Outcome {
     },
     /// A dial has ended.
     Dialled(LinkId, Result<Secured, LinkError>),
+    /// What is wrong with certificates that a member would present.
+    ChainJudged(ChainId, Option<Fault>),
+    /// What a candidate file would present and believe; whoever asked for it waits.
+    CandidateRead(Box<Rehearsed>, examination::RehearsalAnswer),
     /// A connection was refused at the door.
     Refused { peer: SocketAddr, error: LinkError },
     /// A contact point's addresses; none if it has none.
@@ -160,5 +166,25 @@ pub(super) async fn verify(
         spawn_blocking(move || introduction::verify(&trust, &introduction, wall_clock()));
     if let Ok(verified) = verified.await {
         let _ = report.send(Outcome::Verified(id, verified)).await;
+    }
+}
+
+/// Judges certificates that a member would present, as in a handshake.
+pub(super) async fn judge_chain(
+    trust: Trust,
+    id: ChainId,
+    judged: JudgedChain,
+    report: mpsc::Sender<Outcome>,
+) {
+    let judge = move || {
+        let JudgedChain {
+            id,
+            advertised,
+            chain,
+        } = judged;
+        introduction::judge(&trust, (&id, &advertised), &chain, wall_clock())
+    };
+    if let Ok(fault) = spawn_blocking(judge).await {
+        let _ = report.send(Outcome::ChainJudged(id, fault)).await;
     }
 }

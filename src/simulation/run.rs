@@ -283,6 +283,8 @@ impl Network {
         match output {
             Output::Close(link) => self.close(node, link),
             Output::Event(event) => self.on_event(node, event),
+            // No scenario asks for an examination, so nobody is asked to judge.
+            Output::Examined(_) | Output::JudgeChain { .. } => {}
             Output::Open { link, addr } => self.dial(node, link, addr),
             Output::Resolve(point) => self.resolve(node, point),
             Output::Send(link, frame) => self.send_frame(node, link, &frame),

@@ -3,8 +3,12 @@
 use rustls::pki_types::CertificateDer;
 
 use super::tls::certificate_code;
+use crate::member::MemberId;
 use crate::time::Timestamp;
-use crate::trust::{Claim, Signature, Trust, VerifiedIntroduction, VerifyError};
+use crate::trust::{
+    Candidate, Claim, ClientAuth, PeerRole, Signature, Trust, VerifiedIntroduction, VerifyError,
+};
+use crate::wire::frame::Fault;
 use crate::wire::hello::{Introduction, IntroductionFields};
 use crate::wire::refusal::Code;
 
@@ -51,6 +55,55 @@ pub fn verify(
         code: certificate_code(&error),
         source: Some(error),
     })
+}
+
+/// What is wrong with certificates that a member would present: as a server's and as a client's, with the member id and host
+/// that it claims.
+#[must_use]
+pub fn judge(
+    trust: &Trust,
+    (id, advertised): (&MemberId, &str),
+    chain: &[Vec<u8>],
+    now: Timestamp,
+) -> Option<Fault> {
+    let hosts = [host(advertised).to_owned()];
+    let claim = Claim {
+        member_id: Some(id.as_str()),
+        hosts: &hosts,
+    };
+    let chain: Vec<_> = chain
+        .iter()
+        .map(|one| CertificateDer::from(one.as_slice()))
+        .collect();
+    let client = (trust.client_auth() != ClientAuth::None).then_some(PeerRole::Client);
+    let roles = std::iter::once(PeerRole::Server).chain(client);
+    let mut errors = roles.filter_map(|role| trust.verify_claim(&chain, role, &claim, now).err());
+    errors.next().map(|error| fault(&error))
+}
+
+/// The same the other way round: what a candidate file would have us find wrong with a member as it is.
+#[must_use]
+pub fn judge_by(
+    candidate: &Candidate,
+    (id, advertised): (&MemberId, &str),
+    chain: &[Vec<u8>],
+    now: Timestamp,
+) -> Option<Fault> {
+    let hosts = [host(advertised).to_owned()];
+    let claim = Claim {
+        member_id: Some(id.as_str()),
+        hosts: &hosts,
+    };
+    let chain: Vec<_> = chain
+        .iter()
+        .map(|one| CertificateDer::from(one.as_slice()))
+        .collect();
+    let error = candidate.verify(&chain, &claim, now).err()?;
+    Some(fault(&error))
+}
+
+fn fault(error: &VerifyError) -> Fault {
+    Fault::new(certificate_code(error), error.to_string())
 }
 
 /// The host of `host:port`, an IPv6 address without its brackets.

@@ -92,7 +92,7 @@ pub(super) fn belongs_to(key: &dyn SigningKey, certificate: &Certificate) -> boo
 
 /// The first certificate of a chain file and the authorities above it, each having signed the one before. A self-signed
 /// authority is left out: a peer that believes it holds it.
-fn real_path(chain: &[Certificate], now: Timestamp) -> Vec<CertificateDer<'static>> {
+pub(super) fn real_path(chain: &[Certificate], now: Timestamp) -> Vec<CertificateDer<'static>> {
     let mut path = vec![&chain[0]];
     // One more than peers follow, so that they call it too long and not its issuer unknown.
     while path.len() <= INTERMEDIATES_MAX + 1 {

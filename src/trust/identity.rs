@@ -110,13 +110,13 @@ pub struct Claim<'a> {
 }
 
 /// The rules, compiled.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct IdentityRules {
     rules: Vec<Rule>,
     hostname_verification: HostnameVerification,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Rule {
     kind: RuleKind,
     text: String,

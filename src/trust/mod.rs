@@ -14,6 +14,7 @@
 //!
 //! Proofs are types: only this module can make a [`VerifiedPeer`] or a [`VerifiedIntroduction`].
 
+mod candidate;
 mod certificate;
 mod credentials;
 mod decrypt;
@@ -55,6 +56,7 @@ use std::sync::Arc;
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, ServerConfig};
 
+pub use candidate::Candidate;
 pub use certificate::{CertificateError, DEVELOPMENT};
 #[cfg(feature = "daemon")]
 pub use dev::{DevCertificates, DevNode, write_shared};
@@ -67,6 +69,8 @@ pub use introduction::{SignError, Signature, VerifiedIntroduction};
 pub use judge::{Judged, judge};
 pub use load::{LoadError, LoadProblem, Material};
 pub use pem::PemError;
+#[cfg(feature = "daemon")]
+pub use pem::certificates_to_pem;
 pub use secret::Secret;
 pub use system_roots::SystemRoots;
 pub use tls::ALPN;
@@ -426,6 +430,15 @@ impl Trust {
     pub fn anchor_subjects(&self) -> impl Iterator<Item = String> {
         let anchors = self.shared.truststore.anchors().iter();
         anchors.map(|anchor| anchor.certificate().subject().to_string())
+    }
+
+    /// Reads a chain file that might replace the present one; its private key is not needed.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`] if the file is none, or every peer would refuse its first certificate `now`.
+    pub fn candidate(&self, pem: &[u8], now: Timestamp) -> Result<Candidate, LoadError> {
+        Candidate::new(&self.shared.truststore, pem, now)
     }
 
     /// Signs the encoded fields of an introduction with the certificate's key.

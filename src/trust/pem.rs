@@ -9,6 +9,8 @@
 //! * Line ends are LF, CRLF or CR; white space inside a block means nothing; the base64 itself is strict.
 //! * Bodies are decoded on demand: a private key between two certificates is never copied.
 
+#[cfg(feature = "daemon")]
+use rustls::pki_types::CertificateDer;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -262,6 +264,16 @@ impl MarkerKind {
             Self::End => b"END ",
         }
     }
+}
+
+/// Certificates as PEM, in their order.
+#[cfg(feature = "daemon")]
+#[must_use]
+pub fn certificates_to_pem(certificates: &[CertificateDer<'_>]) -> String {
+    let blocks = certificates
+        .iter()
+        .map(|one| encode("CERTIFICATE", one).to_string());
+    blocks.collect()
 }
 
 /// Strict base64 (RFC 4648 §4) with white space between any two characters; `None` if empty, of the wrong length,

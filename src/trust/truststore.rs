@@ -24,7 +24,7 @@ pub(super) struct Truststore {
 }
 
 /// One trust anchor.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Anchor {
     certificate: Certificate,
     origin: AnchorOrigin,
@@ -76,6 +76,18 @@ impl Truststore {
             .into_iter()
             .map(|certificate| Anchor::new(certificate, origin));
         self.anchors.extend(anchors);
+    }
+
+    /// The same with other certificates from the chain file.
+    pub(super) fn with_chain_file(&self, chain: Vec<Certificate>) -> Self {
+        let mut other = Self::new(self.identity.clone(), self.contact_hosts.clone());
+        other.add(chain, AnchorOrigin::ChainFile);
+        let kept = self
+            .anchors
+            .iter()
+            .filter(|anchor| anchor.origin != AnchorOrigin::ChainFile);
+        other.anchors.extend(kept.cloned());
+        other
     }
 
     pub(super) const fn identity(&self) -> &IdentityRules {

@@ -22,7 +22,7 @@ use rustls::HandshakeKind;
 use rustls::pki_types::CertificateDer;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use handshake::{Outcome, Presenter, meet};
+use handshake::{Outcome, Presenter, diagnose, meet};
 use manifest::{Case, Expect, Kind, Zoo};
 
 #[tokio::test]
@@ -82,6 +82,8 @@ struct Counts {
     connections: usize,
     /// Those of them that were refused with a code that both ends knew.
     refusals: usize,
+    /// Those of them that `phalanx doctor` was asked about.
+    diagnoses: usize,
     loads: usize,
     verified_alone: usize,
 }
@@ -97,11 +99,12 @@ impl std::fmt::Display for Counts {
         write!(
             f,
             "certificate table: {} cases: {} handshakes over TLS 1.3 (in {} connections, {} of them refused with one code on \
-             both sides), {} loads, {} by the verifier alone",
+             both sides, and {} of those found by doctor under the same code), {} loads, {} by the verifier alone",
             self.total(),
             self.handshakes,
             self.connections,
             self.refusals,
+            self.diagnoses,
             self.loads,
             self.verified_alone
         )
@@ -119,15 +122,28 @@ async fn run_handshake(zoo: &Zoo, case: &Case, counts: &mut Counts) -> Result<()
     files.trusted_certificates = judges.as_ref().map(|file| file.path().to_owned());
     let node = Trust::load(&files, now()).ok();
     for role in case.roles() {
-        let files = Presenter::from_files(&zoo.read(case.chain()), &zoo.read(case.key()));
-        let node = node.as_ref().map(|(node, _)| Presenter::Node(node.clone()));
-        for (what, presenter) in [("files", Some(files)), ("a node", node)] {
-            let Some(presenter) = presenter else { continue };
+        let present = |what| match (what, &node) {
+            ("a node", Some((node, _))) => Presenter::Node(node.clone()),
+            _ => Presenter::from_files(&zoo.read(case.chain()), &zoo.read(case.key())),
+        };
+        let node = node.as_ref().map(|_| "a node");
+        for what in std::iter::once("files").chain(node) {
+            let presenter = present(what);
             let outcome = meet(&judge, presenter, *role).await;
             counts.connections += 1;
             counts.refusals += usize::from(outcome.refused.is_some());
             let found = check_outcome(case, &outcome);
             found.map_err(|found| format!("{what} as {role}: {found}"))?;
+            if let Some((_, code)) = outcome.refused {
+                let again = present(what);
+                let diagnosed = diagnose(&judge, again, *role).await;
+                counts.diagnoses += usize::from(diagnosed.is_some());
+                if diagnosed.is_some_and(|said| said != (Some(code), Some(code))) {
+                    return Err(format!(
+                        "{what} as {role}: {code}, and doctor: {diagnosed:?}"
+                    ));
+                }
+            }
         }
     }
     Ok(())

@@ -7,6 +7,7 @@ mod failures;
 mod judges;
 mod lives;
 mod local;
+mod matrix;
 mod refusals;
 mod reload;
 mod secrets;

@@ -110,3 +110,62 @@ fn a_contact_that_answers_a_rehearsal_with_its_view_breaks_the_protocol() {
         assert!(world.proven(1).is_empty() && world.committed(0).is_empty());
     }
 }
+
+/// A check proves both ends to each other, and neither has a connection or a member more than before.
+#[test]
+fn a_check_proves_both_ends_and_leaves_nothing() {
+    for mut world in World::both(2) {
+        check(&mut world, 1, 0);
+        assert_eq!(checked(&world, 1), [None]);
+        assert!(world.proven(0).is_empty() && world.proven(1).is_empty());
+        assert!(world.refusals(0, true).is_empty());
+        (0..2).for_each(|n| world.assert_idle(n));
+    }
+}
+
+#[test]
+fn a_check_tells_which_end_refuses_the_other() {
+    for mut world in World::both(2) {
+        world.nodes[0].admission.set_leaving(world.now);
+        check(&mut world, 1, 0);
+        check(&mut world, 0, 1);
+        let [Some(refused)] = &checked(&world, 1)[..] else {
+            panic!("the other is leaving");
+        };
+        assert_eq!((refused.code, refused.by_peer), (Code::Leaving, true));
+    }
+}
+
+#[test]
+fn a_check_that_nobody_answers_ends_in_time() {
+    for mut world in World::both(2) {
+        let addr = world.nodes[0].addr;
+        world.black_holes.insert(addr);
+        check(&mut world, 1, 0);
+        world.pass(DIAL_BACK_TIMEOUT);
+        let [Some(silent)] = &checked(&world, 1)[..] else {
+            panic!("nobody answers");
+        };
+        assert_eq!(
+            (silent.code, silent.by_peer),
+            (Code::HandshakeTimeout, false)
+        );
+    }
+}
+
+fn check(world: &mut World, from: usize, to: usize) {
+    let (id, addr) = (world.id(to), world.nodes[to].addr);
+    let admission = &mut world.nodes[from].admission;
+    admission.check_member(world.now, 1, &id, addr);
+    world.run();
+}
+
+/// What came of the checks of a node: the first word on each counts.
+fn checked(world: &World, n: usize) -> Vec<Option<crate::wire::frame::Fault>> {
+    let events = world.nodes[n].events.iter();
+    let faults = events.filter_map(|event| match event {
+        Action::Checked { fault, .. } => Some(fault.clone()),
+        _ => None,
+    });
+    faults.take(1).collect()
+}

@@ -5,6 +5,7 @@ mod dev;
 mod inspect;
 mod node;
 mod placement;
+mod rehearse;
 mod reload;
 mod snippet;
 mod verify;
@@ -41,6 +42,8 @@ enum Command {
     Inspect(inspect::Args),
     /// Issue certificates for nodes, with the settings that go with them.
     Node(Box<node::Args>),
+    /// Have the members of a running cluster judge a chain file before it is put in place.
+    Rehearse(rehearse::Args),
     /// Have a running node load its certificate files anew, at once.
     Reload(reload::Args),
     /// Say what a node would say of a peer's certificate; exit with 1 if it would refuse.
@@ -99,6 +102,7 @@ pub(super) fn run(args: &Args) -> Exit {
         Command::Dev(args) => dev::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Node(args) => node::run(args),
+        Command::Rehearse(args) => rehearse::run(args),
         Command::Reload(args) => reload::run(args),
         Command::Verify(args) => verify::run(args),
     }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use super::super::clock::{Clock, wall_clock};
@@ -40,6 +40,7 @@ pub(super) struct Door {
     trust: Option<Trust>,
     dialling: Dialling,
     tasks: JoinSet<()>,
+    accepting: AbortHandle,
     outcomes: mpsc::Receiver<Done>,
     report: mpsc::Sender<Done>,
     events: mpsc::Receiver<(LinkId, LinkEvent)>,
@@ -58,7 +59,7 @@ impl Door {
         let (report, outcomes) = mpsc::channel(WAITING_MAX);
         let (link_report, events) = mpsc::channel(WAITING_MAX);
         let mut tasks = JoinSet::new();
-        tasks.spawn(work::accept(
+        let accepting = tasks.spawn(work::accept(
             listener,
             dialling.security.subscribe(),
             dialling.deadline,
@@ -69,6 +70,7 @@ impl Door {
             trust,
             dialling,
             tasks,
+            accepting,
             outcomes,
             report,
             events,
@@ -79,6 +81,7 @@ impl Door {
 
     /// Stops accepting, and lets what was said last go out.
     pub(super) async fn close(mut self) {
+        self.accepting.abort();
         self.events.close();
         self.outcomes.close();
         let _ = timeout(LINGER / 4, async {
@@ -319,6 +322,7 @@ impl<'a> Round<'a> {
             // A guest is let in by nobody, lets nobody in, and dials no member.
             Action::Accept { .. }
             | Action::Accepted { .. }
+            | Action::Checked { .. }
             | Action::Committed { .. }
             | Action::DialFailed { .. }
             | Action::Judged { .. }

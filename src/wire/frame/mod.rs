@@ -2,6 +2,7 @@
 //!
 //! | module | owns |
 //! |---|---|
+//! | `finding` | what a member has found out about others |
 //! | `keys` | gossip keys on their way |
 //! | `payload` | the bytes behind the header, kind by kind |
 //! | `view` | the entries of digests and pages |
@@ -17,12 +18,14 @@
 //! `Refused` is fixed for all time, so that any version can read it: a code and a delay in milliseconds, two and four
 //! bytes, big endian. It carries no name, id or address.
 
+mod finding;
 mod keys;
 mod payload;
 mod view;
 
 use std::net::SocketAddr;
 
+pub use finding::{DETAIL_LEN_MAX, Fault, Finding};
 pub use keys::{WireKey, WireKeyring};
 pub use view::{DigestEntry, PageEntry, WireVerdict};
 
@@ -41,6 +44,8 @@ pub const FRAME_HEADER_LEN: usize = 8;
 pub const FRAME_LEN_MAX: usize = 512 * 1024;
 /// How many bytes of entries a page or digest should hold at most; the rest goes into further ones.
 pub const PAGE_LEN_MAX: usize = 256 * 1024;
+/// The most members that one answer may speak of.
+pub const FINDINGS_MAX: usize = 128;
 /// The most introductions asked for at once.
 pub const WANTED_INTRODUCTIONS_MAX: usize = 128;
 
@@ -57,6 +62,20 @@ pub enum Frame {
         entries: Vec<DigestEntry>,
         /// Whether the digest ends here.
         last: bool,
+    },
+    /// Asks a member to dial every live member it holds, anew, and to tell what came of it.
+    Examine {
+        /// What to call it in the answer.
+        request: u64,
+    },
+    /// The answer to `Examine` or `JudgeChain`.
+    Examined {
+        /// Which one.
+        request: u64,
+        /// What is wrong with the chain, or why nobody was dialled.
+        fault: Option<Fault>,
+        /// What came of dialling, one for each member dialled; at most [`FINDINGS_MAX`].
+        findings: Vec<Finding>,
     },
     /// The first words.
     Hello {
@@ -116,6 +135,13 @@ pub enum Frame {
         join: JoinId,
         /// The lowest generation that would do.
         generation: u64,
+    },
+    /// Asks a member how it would judge certificates of the asker that are not in use yet.
+    JudgeChain {
+        /// What to call it in the answer.
+        request: u64,
+        /// What the asker would present, its own certificate first; 1 to 16.
+        chain: Vec<Vec<u8>>,
     },
     /// The gossip keys held.
     Keys(WireKeyring),
@@ -256,6 +282,8 @@ impl Frame {
             Self::Body(_) => "Body",
             Self::Bye => "Bye",
             Self::Digest { .. } => "Digest",
+            Self::Examine { .. } => "Examine",
+            Self::Examined { .. } => "Examined",
             Self::Hello { .. } => "Hello",
             Self::Introduction(_) => "Introduction",
             Self::Introductions { .. } => "Introductions",
@@ -264,6 +292,7 @@ impl Frame {
             Self::JoinRefused { .. } => "JoinRefused",
             Self::JoinRequest { .. } => "JoinRequest",
             Self::JoinRetry { .. } => "JoinRetry",
+            Self::JudgeChain { .. } => "JudgeChain",
             Self::Keys(_) => "Keys",
             Self::Page { .. } => "Page",
             Self::Probe { .. } => "Probe",
@@ -306,6 +335,9 @@ impl Frame {
             Self::Probe { .. } => 0x30,
             Self::ProbeAck { .. } => 0x31,
             Self::Body(_) => 0x32,
+            Self::Examine { .. } => 0x40,
+            Self::JudgeChain { .. } => 0x41,
+            Self::Examined { .. } => 0x42,
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use super::{Frame, WANTED_INTRODUCTIONS_MAX};
+use super::finding::{self, WireFault, WireFinding};
+use super::{FINDINGS_MAX, Frame, WANTED_INTRODUCTIONS_MAX};
 use crate::member::IntroductionTag;
 use crate::wire::codec::{self, DecodeError};
 use crate::wire::hello::{CHAIN_LEN_MAX, Introduction, JoinId};
@@ -13,6 +14,16 @@ pub(super) fn encode(frame: &Frame, out: &mut Vec<u8>) {
     match frame {
         Frame::Body(body) => out.extend_from_slice(body),
         Frame::Digest { entries, last } => codec::encode_into(&(entries, last), out),
+        Frame::Examine { request } => codec::encode_into(request, out),
+        Frame::Examined {
+            request,
+            fault,
+            findings,
+        } => {
+            let fault = fault.as_ref().map(finding::to_wire);
+            let findings: Vec<WireFinding> = findings.iter().map(Into::into).collect();
+            codec::encode_into(&(request, fault, findings), out);
+        }
         Frame::Hello { hello, proof } => codec::encode_into(&(hello, proof), out),
         Frame::Introduction(introduction) => codec::encode_into(introduction, out),
         Frame::Introductions { entries, last } => codec::encode_into(&(entries, last), out),
@@ -50,6 +61,7 @@ pub(super) fn encode(frame: &Frame, out: &mut Vec<u8>) {
             codec::encode_into(&(join, clock, code, cause, address), out);
         }
         Frame::JoinRetry { join, generation } => codec::encode_into(&(join, generation), out),
+        Frame::JudgeChain { request, chain } => codec::encode_into(&(request, chain), out),
         Frame::Keys(ring) => codec::encode_into(ring, out),
         Frame::Page { entries, last } => codec::encode_into(&(entries, last), out),
         Frame::Probe { probe, view } | Frame::ProbeAck { probe, view } => {
@@ -176,6 +188,28 @@ pub(super) fn decode(kind: u8, payload: &[u8]) -> Result<Frame, DecodeError> {
             Frame::ProbeAck { probe, view }
         }
         0x32 => Frame::Body(payload.to_vec()),
+        0x40 => Frame::Examine {
+            request: codec::decode("Examine", payload)?,
+        },
+        0x41 => {
+            let (request, chain): (u64, Vec<Vec<u8>>) = codec::decode("JudgeChain", payload)?;
+            if !(1..=CHAIN_LEN_MAX).contains(&chain.len()) {
+                return Err(DecodeError::Malformed { what: "JudgeChain" });
+            }
+            Frame::JudgeChain { request, chain }
+        }
+        0x42 => {
+            let (request, fault, findings): (u64, Option<WireFault>, Vec<WireFinding>) =
+                codec::decode("Examined", payload)?;
+            if findings.len() > FINDINGS_MAX {
+                return Err(DecodeError::Malformed { what: "Examined" });
+            }
+            Frame::Examined {
+                request,
+                fault: fault.map(finding::from_wire),
+                findings: findings.into_iter().map(Into::into).collect(),
+            }
+        }
         _ => return Err(DecodeError::Malformed { what: "frame kind" }),
     })
 }

@@ -31,6 +31,22 @@ fn one_of_each() -> Vec<Frame> {
             }],
             last: true,
         },
+        Frame::Examine { request: 1 },
+        Frame::Examined {
+            request: 1,
+            fault: Some(Fault::new(Code::Busy, "")),
+            findings: vec![
+                Finding {
+                    id: "2".to_owned(),
+                    fault: Some(Fault::new(Code::UnknownIssuer, "CN=two")),
+                };
+                FINDINGS_MAX
+            ],
+        },
+        Frame::JudgeChain {
+            request: 2,
+            chain: vec![vec![1]; 16],
+        },
         Frame::Hello {
             hello: vec![1],
             proof: vec![2; 64],

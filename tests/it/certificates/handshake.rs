@@ -5,6 +5,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use phalanx::member::MemberId;
+use phalanx::rehearsal::rehearse_joins;
 use phalanx::transport::door::{self, Secured};
 use phalanx::transport::link::{self, LinkEvent};
 use phalanx::transport::tcp::{self, Listener, SocketOptions};
@@ -13,6 +15,7 @@ use phalanx::transport::{LinkError, Security};
 use phalanx::trust::{ALPN, PeerRole, Trust, VerifyError, certificates_from_pem};
 use phalanx::wire::frame::{FRAME_HEADER_LEN, Frame, FrameHeader};
 use phalanx::wire::refusal::Code;
+use phalanx::{NodeConfig, NodeSecurity};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
@@ -134,6 +137,47 @@ pub(crate) async fn meet(judge: &Trust, presenter: Presenter, role: PeerRole) ->
         refused: judged.err(),
         told,
     }
+}
+
+/// What `phalanx doctor` names where a join would end like this, and what the presenter was told: the doctor being the judge,
+/// which dials, or a presenter of ours.
+pub(crate) async fn diagnose(
+    judge: &Trust,
+    presenter: Presenter,
+    role: PeerRole,
+) -> Option<(Option<Code>, Option<Code>)> {
+    let options = SocketOptions::default();
+    let (listener, _) = tcp::bind("127.0.0.1:0".parse().unwrap(), false, &options).unwrap();
+    let addr = listener.local_addr().unwrap();
+    match (role, presenter) {
+        (PeerRole::Server, presenter) => {
+            let found = doctor(addr, judge.clone());
+            Some(tokio::join!(found, presenter.answer(&listener)))
+        }
+        (PeerRole::Client, Presenter::Node(trust)) => {
+            let security = Security::Tls(judge.clone());
+            let judged = async {
+                let stream = listener.accept().await.stream;
+                let answered = door::answer(stream, &security, PATIENCE).await;
+                answered.err().flatten().map(|error| error.code)
+            };
+            Some(tokio::join!(doctor(addr, trust), judged))
+        }
+        // What no node of ours would present, no doctor can.
+        (PeerRole::Client, Presenter::Files { .. }) => None,
+    }
+}
+
+async fn doctor(addr: std::net::SocketAddr, trust: Trust) -> Option<Code> {
+    let mut config = NodeConfig::new(MemberId::new("doctor").unwrap());
+    config.bind_host = "127.0.0.1".to_owned();
+    config.bind_port = 0;
+    config.udp = false;
+    config.contact_points = vec![addr.into()];
+    config.security = Some(NodeSecurity::Loaded(trust));
+    let report = rehearse_joins(config).await.unwrap();
+    let attempts = report.contacts[0].attempts.as_ref().unwrap();
+    attempts[0].failure().map(|failure| failure.code)
 }
 
 async fn dial(addr: std::net::SocketAddr, trust: Trust) -> Result<Secured, LinkError> {

@@ -56,6 +56,26 @@ impl Process {
         assert!(status.success(), "kill -{signal} {}", self.name);
     }
 
+    /// Stops it, and waits until it stands still: its threads may go on for a moment after the signal.
+    #[cfg(feature = "daemon")]
+    pub(crate) fn stop(&self) {
+        self.signal("STOP");
+        let state = || {
+            let id = self.child.id().to_string();
+            let output = Command::new("ps")
+                .args(["-o", "state=", "-p", &id])
+                .output();
+            String::from_utf8_lossy(&output.unwrap().stdout)
+                .trim()
+                .to_owned()
+        };
+        let what = format!("{} stands still", self.name);
+        wait_until(&what, Duration::from_secs(60), || match state().as_str() {
+            "T" => Ok(()),
+            other => Err(other.to_owned()),
+        });
+    }
+
     /// Waits until it has ended by itself.
     pub(crate) fn wait(&mut self, patience: Duration) -> ExitStatus {
         let what = format!("{} ends", self.name);
