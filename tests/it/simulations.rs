@@ -163,6 +163,26 @@ fn a_scenario_that_is_none_is_exit_code_2_with_file_line_and_column() {
 }
 
 #[test]
+fn a_runner_that_a_scenario_does_not_name_refuses_it() {
+    let dir = TempDir::new().unwrap();
+    let real = PLANTED.replace("duration", "runners: [netns]\nduration");
+    fs::write(dir.path().join("planted.yaml"), real).unwrap();
+    let both = shipped("real/parted-stopped-and-vanished.yaml");
+    let simulated = shipped("basics/bootstrap-3.yaml");
+    for (file, runner, named) in [
+        ("planted.yaml", "sim", "netns"),
+        (&simulated, "netns", "sim"),
+    ] {
+        let run = simulate(dir.path(), &[&both, file, "--runner", runner]);
+        assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{}", run.stderr);
+        let problem = format!(
+            "error: {file}: runners: is made for {named} only, not for --runner {runner}\n"
+        );
+        assert_eq!(run.stderr, problem);
+    }
+}
+
+#[test]
 fn large_scenarios_run_on_their_first_seed_and_the_summary_says_so() {
     let dir = TempDir::new().unwrap();
     fs::write(

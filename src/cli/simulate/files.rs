@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::super::output::one_line;
-use crate::simulation::scenario::Loaded;
+use crate::simulation::scenario::{Loaded, RunnerName};
 
 /// Scenarios, read and checked.
 #[derive(Debug)]
@@ -41,6 +41,29 @@ impl Selection {
             true => Ok(Self { scenarios }),
             false => Err(problems),
         }
+    }
+
+    /// The scenarios that do not name this runner among theirs, a line each.
+    pub(super) fn not_for(&self, runner: RunnerName) -> Vec<String> {
+        let others = self
+            .scenarios
+            .iter()
+            .filter(|loaded| !loaded.scenario.runners.contains(&runner));
+        let problem = |loaded: &Arc<Loaded>| {
+            let named: Vec<_> = loaded
+                .scenario
+                .runners
+                .iter()
+                .map(|runner| runner.as_str())
+                .collect();
+            format!(
+                "{}: runners: is made for {} only, not for --runner {}",
+                loaded.file.display(),
+                named.join(" and "),
+                runner.as_str()
+            )
+        };
+        others.map(problem).collect()
     }
 }
 

@@ -120,6 +120,13 @@ pub(super) fn run(args: &Args) -> Exit {
             selection.scenarios.len()
         ));
     }
+    let not_made_for_it = selection.not_for(args.runner);
+    if !not_made_for_it.is_empty() {
+        not_made_for_it
+            .iter()
+            .for_each(|problem| eprintln!("error: {problem}"));
+        return Exit::Usage;
+    }
     let pages = match args.report.as_deref().map(Pages::create).transpose() {
         Ok(pages) => pages,
         Err(problem) => {

@@ -24,7 +24,7 @@ mapping! {
         about: String,
         /// What a seed may cost.
         cost: Cost = (Cost::Quick),
-        /// Where it must work.
+        /// Where it must work; other runners refuse it.
         runners: Vec<RunnerName> = (vec![RunnerName::Sim]),
         /// How long it runs, in virtual time.
         duration: Duration,
