@@ -59,6 +59,7 @@ mod healing;
 mod hostility;
 mod invariants;
 mod latency;
+mod letters;
 mod link;
 mod lives;
 mod network;

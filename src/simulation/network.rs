@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
 use super::addresses::Addresses;
-use super::application::{Check, Letters};
+use super::application::Check;
 use super::chance::{Chance, Dice};
 use super::clock::NodeClocks;
 use super::hostility::Eavesdropper;
 use super::invariants::{Issued, Violation};
+use super::letters::Letters;
 use super::link::{Flow, Link};
 use super::node::{Credentials, Node, NodeId, Versions};
 use super::options::{NetworkOptions, plain_options};

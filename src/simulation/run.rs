@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::application::Letter;
 use super::invariants::Violation;
+use super::letters::Letter;
 use super::network::Network;
 use super::node::NodeId;
 use super::stream::{ConnectionId, EndId, Segment};
