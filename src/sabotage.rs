@@ -21,6 +21,8 @@ pub(crate) enum Sabotage {
     ProbeOrderUnfair,
     /// Local health stretches no probe.
     ProbesUnstretched,
+    /// Neither relays nor a connection are asked for where no answer comes.
+    IndirectProbesSkipped,
     /// Nobody else is asked to probe.
     RelaysNotAsked,
     /// A late wake moves no deadline.
@@ -69,6 +71,8 @@ pub(crate) enum Sabotage {
     DatagramLimitIgnored,
     /// News is never passed on by gossip.
     GossipDropped,
+    /// Nobody passes anything on: no gossip, no push-pulls, no comparing of views.
+    NewsKept,
     /// News is passed on for ever.
     RetransmitLimitIgnored,
     /// Push-pulls never start.
@@ -83,6 +87,8 @@ pub(crate) enum Sabotage {
     WakesAtOnce,
     /// Whoever died is not redialled.
     AddressBookEmptied,
+    /// Whatever id a cluster has, it is ours.
+    ClusterIdIgnored,
     /// A cluster of another name is as good as ours.
     ClusterNameIgnored,
     /// The contact points get a datagram before they let us in.
@@ -91,24 +97,40 @@ pub(crate) enum Sabotage {
     ContactsForgotten,
     /// Nobody is dialled back.
     DialBackSkipped,
-    /// A certificate that was valid at first is valid for ever.
-    ExpiryIgnored,
+    /// Certificates are valid whatever dates they have.
+    DatesIgnored,
+    /// Certificates are as good as their presenters believe them to be.
+    IssuersIgnored,
+    /// Only the authority that issued our own certificate is believed.
+    OtherAuthoritiesIgnored,
     /// A node that leaves says so to nobody.
     FarewellUnsaid,
     /// Keys of others are not taken over.
     KeysIgnored,
+    /// Neither whoever died nor contact points are dialled again.
+    NobodyRedialled,
     /// A member id in use is given to the next who asks.
     MemberIdShared,
     /// Refusals are not reported.
     RefusalsUnsaid,
+    /// Certificates and truststores are not loaded anew while a node runs.
+    ReloadsIgnored,
+    /// What has been heard counts again.
+    ReplaysAccepted,
     /// Datagrams of the other security mode are let in.
     SecurityModeIgnored,
+    /// Datagrams that are refused are answered.
+    StrangersAnswered,
     /// Datagrams go to our own address.
     TalksToItself,
+    /// Nodes run in plaintext, whatever they were told.
+    TlsDropped,
+    /// Time is what the wall clock shows.
+    WallClockBelieved,
 }
 
 /// Who commits a [`Sabotage`], if anybody.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Saboteur(#[cfg(test)] Option<Sabotage>);
 
 #[cfg(test)]
@@ -136,11 +158,17 @@ impl Saboteur {
     /// Whether it commits this one.
     #[inline]
     pub(crate) fn does(self, sabotage: Sabotage) -> bool {
+        self.does_any(&[sabotage])
+    }
+
+    /// Whether it commits one of these.
+    #[inline]
+    pub(crate) fn does_any(self, sabotages: &[Sabotage]) -> bool {
         #[cfg(test)]
-        return self.0 == Some(sabotage);
+        return self.0.is_some_and(|own| sabotages.contains(&own));
         #[cfg(not(test))]
         {
-            let _ = sabotage;
+            let _ = sabotages;
             false
         }
     }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::link::LinkId;
 use crate::member::IntroductionTag;
+use crate::sabotage::{Sabotage, Saboteur};
 use crate::time::Timestamp;
 use crate::trust::VerifiedIntroduction;
 use crate::wire::hello::{Introduction, IntroductionFields, IntroductionHash};
@@ -101,6 +102,7 @@ pub(super) struct Introductions {
     fetched: VecDeque<Introduction>,
     under_way: BTreeMap<VerificationId, UnderWay>,
     started: u64,
+    pub(super) saboteur: Saboteur,
 }
 
 /// Who waits for a verdict.
@@ -205,7 +207,8 @@ impl Introductions {
     /// The verified introduction that records name like this; `None` if it is unknown or has expired.
     pub(super) fn find(&self, now: Timestamp, tag: &IntroductionTag) -> Option<&Arc<Introduced>> {
         let held = self.verified.get(tag)?;
-        (now <= held.not_after).then_some(held)
+        let ignored = self.saboteur.does(Sabotage::DatesIgnored);
+        (ignored || now <= held.not_after).then_some(held)
     }
 
     fn next_shown(&mut self) -> Option<(Asker, Introduction)> {

@@ -135,7 +135,9 @@ impl Local {
             && !self.saboteur.does(Sabotage::ClusterNameIgnored)
         {
             Err(Code::ClusterNameMismatch)
-        } else if ids.is_some_and(|(ours, theirs)| ours != theirs) {
+        } else if ids.is_some_and(|(ours, theirs)| ours != theirs)
+            && !self.saboteur.does(Sabotage::ClusterIdIgnored)
+        {
             Err(Code::ClusterIdMismatch)
         } else if hello.protocols.common(ProtocolRange::CURRENT).is_none() {
             Err(Code::ProtocolMismatch)

@@ -263,7 +263,9 @@ impl Admission {
     /// Breaks it.
     #[cfg(test)]
     pub(crate) fn sabotage(&mut self, sabotage: crate::sabotage::Sabotage) {
-        self.local.saboteur = crate::sabotage::Saboteur::of(sabotage);
+        let saboteur = crate::sabotage::Saboteur::of(sabotage);
+        self.local.saboteur = saboteur;
+        self.introductions.saboteur = saboteur;
     }
 
     /// Forgets what was verified: the truststore has changed. Connections stay.

@@ -137,7 +137,14 @@ impl Membership {
                 self.gate.stats.received += 1;
                 self.gate.stats.received_bytes += payload.len() as u64;
             }
-            Err(error) => self.gate.count(error),
+            Err(error) => {
+                self.gate.count(error);
+                if self.does(Sabotage::StrangersAnswered) {
+                    let payload = payload.to_vec();
+                    self.outbox
+                        .push_back(Output::Transmit { to: from, payload });
+                }
+            }
         }
         result
     }
@@ -193,7 +200,7 @@ impl Membership {
 
     /// Lets each tagged datagram of a member count once. Without a tag the number proves nothing, and others have no window.
     fn check_replay(&mut self, header: &Header<'_>) -> Result<(), DatagramError> {
-        if !self.is_tls() {
+        if !self.is_tls() || self.does(Sabotage::ReplaysAccepted) {
             return Ok(());
         }
         let sequence = header.sequence;

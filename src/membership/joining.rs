@@ -242,7 +242,7 @@ impl Membership {
 
     /// Starts, continues or ends the round over the contact points, as far as it goes.
     pub(super) fn work_on_contacts(&mut self, now: Timestamp) {
-        let forgotten = self.joining.said_alone && self.does(Sabotage::ContactsForgotten);
+        let forgotten = self.joining.said_alone && self.forgets_contacts();
         if self.stage != Stage::Running || forgotten {
             return;
         }
@@ -277,7 +277,7 @@ impl Membership {
     /// A contact point's addresses are known, for the round under way and for healing.
     pub(super) fn on_resolved(&mut self, point: &ContactPoint, addrs: &[SocketAddr]) {
         for addr in addrs.iter().map(canonical) {
-            if self.does(Sabotage::ContactsForgotten) {
+            if self.forgets_contacts() {
                 break;
             }
             self.healing.note_contact(addr);
@@ -423,9 +423,14 @@ impl Membership {
             .any(|member| member.state().is_live() && member.record().addr == addr)
     }
 
+    /// Whether it is broken so that contact points are dialled once.
+    fn forgets_contacts(&self) -> bool {
+        self.does_any(&[Sabotage::ContactsForgotten, Sabotage::NobodyRedialled])
+    }
+
     /// With nobody left, the contact points are dialled again.
     pub(super) fn look_again_if_alone(&mut self, now: Timestamp) {
-        let forgotten = self.does(Sabotage::ContactsForgotten);
+        let forgotten = self.forgets_contacts();
         if self.stage == Stage::Running && self.swim.live_len() == 1 && !forgotten {
             self.contacts.resume(now);
         }

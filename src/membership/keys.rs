@@ -91,6 +91,16 @@ impl Membership {
         self.is_tls().then(|| self.key_status())
     }
 
+    /// What tells the gossip keys apart that are held, in ascending order; none without TLS.
+    pub(crate) fn gossip_key_ids(&self) -> Vec<u64> {
+        let mut ids = match self.is_tls() {
+            true => self.keyring.key_ids(),
+            false => Vec::new(),
+        };
+        ids.sort_unstable();
+        ids
+    }
+
     fn key_status(&self) -> KeyStatus {
         let (active_epoch, newest_epoch) = self.keyring.epochs();
         KeyStatus {

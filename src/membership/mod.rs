@@ -594,7 +594,7 @@ impl Membership {
             Said::Suspected { record, by } => Event::MemberSuspected { record, by },
             Said::Alive(record) => Event::MemberRefuted(record),
             Said::Died { record, by } => {
-                if !self.does(Sabotage::AddressBookEmptied) {
+                if !self.does_any(&[Sabotage::AddressBookEmptied, Sabotage::NobodyRedialled]) {
                     self.healing
                         .book
                         .insert(&record.id, record.addr, &mut self.rng);
@@ -689,6 +689,10 @@ impl Membership {
 
     fn does(&self, sabotage: Sabotage) -> bool {
         self.swim.saboteur.does(sabotage)
+    }
+
+    fn does_any(&self, sabotages: &[Sabotage]) -> bool {
+        self.swim.saboteur.does_any(sabotages)
     }
 
     const fn is_tls(&self) -> bool {

@@ -141,8 +141,8 @@ impl Network {
     fn judge_other(&self, end: EndId, role: PeerRole) -> Result<(), Code> {
         let (presenter, verifier) = self.nodes_of(end).expect("both ends are there");
         let chain = self.trust(presenter).chain();
-        let now = self.wall_clock(verifier);
-        let verdict = self.trust(verifier).verify_peer(chain, role, now);
+        let (trust, now) = self.judge_of(verifier, presenter);
+        let verdict = trust.verify_peer(chain, role, now);
         verdict
             .map(|_| ())
             .map_err(|error| certificate_code(&error))

@@ -10,6 +10,7 @@ use super::node::{Credentials, NodeId, Process};
 use super::transcript::Turn;
 use crate::member::MemberId;
 use crate::membership::Membership;
+use crate::sabotage::Sabotage;
 use crate::seal::Seed;
 use crate::trust::Trust;
 
@@ -126,6 +127,12 @@ impl Network {
     /// Changes a node's clocks. What is running goes on: it notices no jump of the wall clock but in certificates' dates.
     pub fn set_clock(&mut self, node: NodeId, clocks: Clocks, change: ClockChange) {
         self.turn(node, Turn::ClockChanges(clocks, change));
+        let (clocks, change) = match (self.saboteur.does(Sabotage::WallClockBelieved), change) {
+            // No time passes until it is as late again.
+            (true, ClockChange::Back(_)) => (Clocks::Both, ClockChange::Freeze),
+            (true, _) => (Clocks::Both, change),
+            (false, _) => (clocks, change),
+        };
         let now = self.now;
         self.nodes[node.index()].clocks.change(now, clocks, change);
         self.reset_timer(node);

@@ -11,7 +11,7 @@ use crate::sabotage::Sabotage;
 use crate::time::Timestamp;
 use crate::transport::introduction;
 use crate::trust::Trust;
-use crate::wire::hello::Introduction;
+use crate::wire::hello::{Introduction, IntroductionFields};
 
 impl Network {
     /// Contact points are addresses here; a host name resolves to nothing.
@@ -51,8 +51,12 @@ impl Network {
     }
 
     pub(super) fn verify(&mut self, node: NodeId, id: VerificationId, introduction: &Introduction) {
-        let now = self.trusted_now(node);
-        let verified = introduction::verify(self.trust(node), introduction, now);
+        let introduced = IntroductionFields::decode(&introduction.fields);
+        let presenter = introduced
+            .ok()
+            .and_then(|fields| self.ids.get(fields.id.as_str()).copied());
+        let (trust, now) = self.judge_of(node, presenter.unwrap_or(node));
+        let verified = introduction::verify(trust, introduction, now);
         let input = Input::Verified {
             life: self.nodes[node.index()].lives,
             id,
@@ -61,12 +65,17 @@ impl Network {
         self.later(node, input);
     }
 
-    /// The time at which a node judges certificates.
-    pub(super) fn trusted_now(&self, node: NodeId) -> Timestamp {
-        match self.saboteur.does(Sabotage::ExpiryIgnored) {
-            true => self.options.start,
-            false => self.wall_clock(node),
-        }
+    /// By what, and for which time, a node judges the certificates that another presents: by what it believes itself, now.
+    pub(super) fn judge_of(&self, verifier: NodeId, presenter: NodeId) -> (&Trust, Timestamp) {
+        let judge = match self.saboteur.does(Sabotage::IssuersIgnored) {
+            true => presenter,
+            false => verifier,
+        };
+        let now = match self.saboteur.does(Sabotage::DatesIgnored) {
+            true => self.trust(presenter).not_after(),
+            false => self.wall_clock(verifier),
+        };
+        (self.trust(judge), now)
     }
 
     fn later(&mut self, node: NodeId, input: Input) {

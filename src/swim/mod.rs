@@ -373,9 +373,15 @@ impl Swim {
         self.stats
     }
 
+    /// Whether it is broken so that it passes nothing on.
+    fn keeps_news(&self) -> bool {
+        let kept = [Sabotage::GossipDropped, Sabotage::NewsKept];
+        self.saboteur.does_any(&kept)
+    }
+
     /// Whether a gossip tick has something to say, and someone to say it to.
     fn has_news(&self) -> bool {
-        if self.saboteur.does(Sabotage::GossipDropped) {
+        if self.keeps_news() {
             return false;
         }
         let charges = !self.untold.is_empty() || !self.hearsay.is_empty();

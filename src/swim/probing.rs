@@ -150,7 +150,8 @@ impl Swim {
             // Whoever is stuck asking would have started the next probe.
             self.blocking.lets(Timer::ProbeInterval);
         }
-        if self.saboteur.does(Sabotage::FallbackSkipped) {
+        let skipped = [Sabotage::FallbackSkipped, Sabotage::IndirectProbesSkipped];
+        if self.saboteur.does_any(&skipped) {
             return;
         }
         self.actions
@@ -159,7 +160,8 @@ impl Swim {
 
     /// Random members to probe through: those alive before those suspect, those our datagrams reach before others.
     fn choose_relays(&mut self, target: MemberIndex) -> Vec<MemberIndex> {
-        if self.saboteur.does(Sabotage::RelaysNotAsked) {
+        let skipped = [Sabotage::IndirectProbesSkipped, Sabotage::RelaysNotAsked];
+        if self.saboteur.does_any(&skipped) {
             return Vec::new();
         }
         let count = self.params.suspect_probes.get() - 1;

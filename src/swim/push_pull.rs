@@ -154,7 +154,8 @@ impl Swim {
     /// A member's answer carried its view hash: where it calls for it, a push-pull starts.
     pub(super) fn compare_hash(&mut self, now: Timestamp, with: MemberIndex, theirs: u64) {
         let live = self.table.version(with).state.is_live();
-        let ignored = self.saboteur.does(Sabotage::ViewHashIgnored);
+        let ignored = [Sabotage::NewsKept, Sabotage::ViewHashIgnored];
+        let ignored = self.saboteur.does_any(&ignored);
         if !live || ignored || self.farewell.is_some() {
             return;
         }
@@ -183,7 +184,8 @@ impl Swim {
     }
 
     fn request_push_pull(&mut self, with: MemberIndex) {
-        if self.saboteur.does(Sabotage::SyncSkipped) {
+        let skipped = [Sabotage::NewsKept, Sabotage::SyncSkipped];
+        if self.saboteur.does_any(&skipped) {
             return;
         }
         let with = self.table.member(with).id().clone();

@@ -28,7 +28,7 @@ impl Swim {
     pub(super) fn send(&mut self, to: MemberIndex, message: &Message<'_>) {
         let mut bodies = vec![self.begin(to, message)];
         let room = self.room(to, 1);
-        if !self.saboteur.does(Sabotage::GossipDropped) {
+        if !self.keeps_news() {
             self.queue.fill(&mut bodies, &[], room);
         }
         let by_frame = *message == Message::Gossip && self.is_deaf(to);

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::who::{Who, number};
 use super::yaml::mapping;
-use crate::simulation::{CertificateAuthority, NodeId, Validity};
+use crate::sabotage::{Sabotage, Saboteur};
+use crate::simulation::{CertificateAuthority, NodeCertificate, NodeId, Validity};
 use crate::time::Timestamp;
 use crate::trust::Trust;
 
@@ -48,12 +49,17 @@ impl Default for CertificateSpec {
 }
 
 mapping! {
-    /// Nodes that are given other certificates. What runs keeps those it has until it is restarted.
+    /// Nodes that are given other certificates: what they show, and whom they believe. What is issued again by the same
+    /// authority for the same time is the same certificate.
     pub struct NewCertificates {
         /// Which.
         nodes: Who,
         /// The certificates.
         certificate: CertificateSpec = (CertificateSpec::default()),
+        /// Whether what runs loads them at once, as when files change; else it keeps those it has until it is restarted.
+        in_place: bool = (false),
+        /// How long after one node the next one is given its own.
+        every: Duration = (Duration::ZERO),
     }
 }
 
@@ -61,7 +67,9 @@ mapping! {
 pub(super) struct Authorities {
     seed: u64,
     start: Timestamp,
+    saboteur: Saboteur,
     by_name: BTreeMap<String, CertificateAuthority>,
+    issued: Vec<(NodeId, String, Validity, NodeCertificate)>,
 }
 
 impl fmt::Debug for Authorities {
@@ -71,11 +79,13 @@ impl fmt::Debug for Authorities {
 }
 
 impl Authorities {
-    pub(super) const fn new(seed: u64, start: Timestamp) -> Self {
+    pub(super) const fn new(seed: u64, start: Timestamp, saboteur: Saboteur) -> Self {
         Self {
             seed,
             start,
+            saboteur,
             by_name: BTreeMap::new(),
+            issued: Vec::new(),
         }
     }
 
@@ -87,19 +97,37 @@ impl Authorities {
             not_before,
             not_after: start + spec.valid,
         };
-        let name = format!("n{}", number(node));
-        let certificate = self
-            .authority(&spec.authority)
-            .issue(&name, validity, &[&name]);
+        let certificate = self.certificate(node, &spec.authority, validity);
         let trusted: String = spec
             .trusts
             .iter()
             .map(|name| self.authority(name).pem())
             .collect();
-        let trusted = (!trusted.is_empty()).then_some(trusted.as_str());
+        let ignored = self.saboteur.does(Sabotage::OtherAuthoritiesIgnored);
+        let trusted = (!trusted.is_empty() && !ignored).then_some(trusted.as_str());
         certificate
             .load(trusted, not_before)
             .expect("it is valid when its validity begins")
+    }
+
+    /// The certificate that an authority has issued, or issues now.
+    fn certificate(
+        &mut self,
+        node: NodeId,
+        authority: &str,
+        validity: Validity,
+    ) -> NodeCertificate {
+        let issued = self.issued.iter().find(|(holder, issuer, valid, _)| {
+            (*holder, issuer.as_str(), *valid) == (node, authority, validity)
+        });
+        if let Some((.., certificate)) = issued {
+            return certificate.clone();
+        }
+        let name = format!("n{}", number(node));
+        let certificate = self.authority(authority).issue(&name, validity, &[&name]);
+        let entry = (node, authority.to_owned(), validity, certificate.clone());
+        self.issued.push(entry);
+        certificate
     }
 
     fn authority(&mut self, name: &str) -> &mut CertificateAuthority {

@@ -183,12 +183,14 @@ impl Check<'_> {
         self.problems.push(problem(*at, "", &what));
     }
 
-    /// Certificates are for nodes that run TLS.
+    /// Certificates and gossip keys are for nodes that run TLS.
     fn certificates(&mut self, file: &Path) {
         let plan = Plan::new(self.scenario, self.cast, 1);
         let configs = settings::of_each(&self.scenario.nodes, self.cast, file);
         for step in &plan.steps {
-            let Act::Certify(nodes, _) = &step.act else {
+            let (Act::Certify(nodes, _) | Act::CertifyInPlace(nodes, _) | Act::RotateKeys(nodes)) =
+                &step.act
+            else {
                 continue;
             };
             let plain = nodes
@@ -196,7 +198,9 @@ impl Check<'_> {
                 .find(|node| configs[node.index()].security.tls.is_none());
             if let Some((node, entry)) = plain.zip(step.entry) {
                 let number = super::who::number(*node);
-                let what = format!("n{number} does not run TLS, and has no certificate");
+                let what = format!(
+                    "n{number} does not run TLS, and has neither certificate nor gossip keys"
+                );
                 let at = self.scenario.timeline[entry].at;
                 self.problems
                     .push(problem(at, &format!("timeline[{entry}]"), &what));

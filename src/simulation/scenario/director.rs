@@ -32,8 +32,9 @@ impl Director<'_> {
     pub(super) fn begin(&mut self, fault: &Fault) -> (Acts, Vec<NodeId>) {
         match fault {
             Fault::Block(nodes) => self.now(nodes, Act::Block),
-            Fault::Certificate(NewCertificates { nodes, certificate }) => {
-                self.now(nodes, |nodes| Act::Certify(nodes, certificate.clone()))
+            Fault::Certificate(given) => {
+                let nodes = self.select(&given.nodes);
+                (certify(&nodes, given), nodes)
             }
             Fault::Chaos(_) => unreachable!("the plan has taken it apart"),
             Fault::Clock(clock) => self.now(&clock.nodes, |nodes| {
@@ -87,6 +88,7 @@ impl Director<'_> {
                 let nodes = self.select(nodes);
                 (roll(&nodes, *down, *gap), nodes)
             }
+            Fault::RotateKeys(nodes) => self.now(nodes, Act::RotateKeys),
             Fault::Slow(Slow { nodes, factor }) => {
                 self.now(nodes, |nodes| Act::Slow(nodes, factor.0))
             }
@@ -119,7 +121,12 @@ impl Director<'_> {
             acts.last(),
             None | Some((
                 _,
-                Act::Certify(..) | Act::Inject(..) | Act::Readdress(..) | Act::Start(_)
+                Act::Certify(..)
+                    | Act::CertifyInPlace(..)
+                    | Act::Inject(..)
+                    | Act::Readdress(..)
+                    | Act::RotateKeys(_)
+                    | Act::Start(_)
             ))
         );
         match lasts {
@@ -234,6 +241,20 @@ fn ring(nodes: &[NodeId]) -> Groups {
             .collect::<NodeSet>()
     };
     (0..nodes.len()).map(window).collect()
+}
+
+/// Gives each node its certificate, one after the other.
+fn certify(nodes: &[NodeId], given: &NewCertificates) -> Acts {
+    let act = match given.in_place {
+        true => Act::CertifyInPlace,
+        false => Act::Certify,
+    };
+    let numbered = nodes.iter().zip(0..);
+    let each = numbered.map(|(node, number)| {
+        let act = act(vec![*node], given.certificate.clone());
+        (given.every * number, act)
+    });
+    each.collect()
 }
 
 fn roll(nodes: &[NodeId], down: Duration, gap: Duration) -> Acts {

@@ -6,6 +6,7 @@ use super::scalar::Bytes;
 use super::timeline::Moment;
 use super::who::Who;
 use super::yaml::{At, Reader, Yaml, mapping, suggest, tagged, text, words};
+use crate::config::Position;
 use crate::config::raw::Node;
 use crate::member::MemberState;
 use crate::wire::refusal::Code;
@@ -63,6 +64,9 @@ mapping! {
 tagged! {
     /// Something that can be seen by looking at all nodes at one time.
     pub enum Claim {
+        /// All running nodes with TLS hold the same gossip keys, and tag datagrams with the one of this epoch; the first key of
+        /// a cluster has epoch 1.
+        GossipKeys(u32) = "gossip_keys",
         /// A node was refused, or refused another, for this reason.
         Refused(Refused) = "refused",
         /// Their processes run.
@@ -105,9 +109,9 @@ mapping! {
 words! {
     /// What every running node sees.
     pub enum Views {
-        /// Exactly the running nodes that it can reach, over others if need be, and itself.
+        /// Exactly the running nodes that it can reach, over others if need be, and itself, each in the life that it lives now.
         Components = "components",
-        /// Exactly the running nodes.
+        /// Exactly the running nodes, each in the life that it lives now.
         Truth = "truth",
     }
 }
@@ -201,6 +205,14 @@ impl Expectations {
     }
 
     /// Every set of nodes that it names.
+    /// Where the first claim of a kind stands.
+    pub(crate) fn place_of(&self, is_it: &dyn Fn(&Claim) -> bool) -> Option<Position> {
+        let eventually = self.eventually.iter().map(|one| (one.at, &one.claim));
+        let finally = self.finally.iter().map(|one| (one.at, &one.claim));
+        let found = eventually.chain(finally).find(|(_, claim)| is_it(claim));
+        found.map(|(at, _)| at)
+    }
+
     pub(super) fn sets(&self) -> Vec<&Who> {
         let always = self.always.iter().flat_map(|one| match &one.promise {
             Promise::Never(seen) => seen.sets(),
@@ -247,7 +259,7 @@ impl Claim {
             Self::Refused(refused) => vec![&mut refused.who],
             Self::Running(nodes) | Self::Stopped(nodes) => vec![nodes],
             Self::Seen(seen) => seen.sets_mut(),
-            Self::Views(_) => Vec::new(),
+            Self::GossipKeys(_) | Self::Views(_) => Vec::new(),
         }
     }
 
@@ -256,7 +268,7 @@ impl Claim {
             Self::Refused(refused) => vec![&refused.who],
             Self::Running(nodes) | Self::Stopped(nodes) => vec![nodes],
             Self::Seen(seen) => seen.sets(),
-            Self::Views(_) => Vec::new(),
+            Self::GossipKeys(_) | Self::Views(_) => Vec::new(),
         }
     }
 }

@@ -15,7 +15,7 @@ tagged! {
     pub enum Fault {
         /// Processes block before they send and after they receive anything, while their timers run on: Lifeguard's anomaly.
         Block(Who) = "block",
-        /// Nodes are given other certificates. What runs keeps those it has until it is restarted.
+        /// Nodes are given other certificates, and believe other authorities.
         Certificate(NewCertificates) = "certificate",
         /// Faults at random.
         Chaos(Chaos) = "chaos",
@@ -51,6 +51,8 @@ tagged! {
         RollingRestart(RollingRestart) = "rolling_restart",
         /// Each message takes a node so many times as long. A node without `service_time` is not slowed.
         Slow(Slow) = "slow",
+        /// Nodes make a new gossip key each, as an operator has them do.
+        RotateKeys(Who) = "rotate_keys",
         /// Nodes start that did not run.
         Start(StartLate) = "start",
         /// Hosts are gone with their processes: nothing is said to anybody. Undone, they start again, as new lives.
@@ -240,6 +242,7 @@ impl Fault {
                 | Self::Readdress(_)
                 | Self::Restart(_)
                 | Self::RollingRestart(_)
+                | Self::RotateKeys(_)
                 | Self::Start(_)
         )
     }
@@ -253,6 +256,7 @@ impl Fault {
             | Self::Leave(nodes)
             | Self::MajoritiesRing(nodes)
             | Self::Pause(nodes)
+            | Self::RotateKeys(nodes)
             | Self::Vanish(nodes)
             | Self::Certificate(NewCertificates { nodes, .. })
             | Self::Clock(ClockFault { nodes, .. })
@@ -281,6 +285,7 @@ impl Fault {
             | Self::Leave(nodes)
             | Self::MajoritiesRing(nodes)
             | Self::Pause(nodes)
+            | Self::RotateKeys(nodes)
             | Self::Vanish(nodes)
             | Self::Certificate(NewCertificates { nodes, .. })
             | Self::Clock(ClockFault { nodes, .. })

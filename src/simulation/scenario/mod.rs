@@ -52,7 +52,7 @@ pub use fault::{
 };
 pub use link::{Bursts, Distribution, LatencySpec, LinkChange, LinkSpec, LossSpec, Shape};
 pub use plan::{Act, Plan, Span, Step};
-pub use runner::{Observation, Runner, Unable, check_ability, run};
+pub use runner::{GossipKeys, Observation, Runner, Unable, check_ability, run};
 pub use scalar::{BitRate, Bytes, Factor, Overrides, Ppm};
 pub use settings::NodeSetup;
 pub use shrink::{Shrunk, shrink};
@@ -227,5 +227,7 @@ pub fn schema() -> serde_json::Value {
 
 #[cfg(test)]
 mod docs;
+#[cfg(test)]
+mod sabotaged;
 #[cfg(test)]
 mod tests;

@@ -42,6 +42,8 @@ pub enum Act {
     Block(Vec<NodeId>),
     /// Give nodes other certificates, in force from their next start.
     Certify(Vec<NodeId>, CertificateSpec),
+    /// The same, in force at once where a process runs.
+    CertifyInPlace(Vec<NodeId>, CertificateSpec),
     /// Change clocks.
     Clock(Vec<NodeId>, Clocks, ClockChange),
     /// Kill processes.
@@ -60,6 +62,8 @@ pub enum Act {
     Readdress(NodeId, NodeId),
     /// Have processes go on that stood still.
     Resume(Vec<NodeId>),
+    /// Have processes make new gossip keys.
+    RotateKeys(Vec<NodeId>),
     /// Have each message take so many times as long; 1: as it was.
     Slow(Vec<NodeId>, u32),
     /// Start processes that do not run.
@@ -76,7 +80,7 @@ impl Act {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Block(_) | Self::Unblock(_) => "block",
-            Self::Certify(..) => "certificate",
+            Self::Certify(..) | Self::CertifyInPlace(..) => "certificate",
             Self::Clock(..) => "clock",
             Self::Crash(_) => "crash",
             Self::Impose(..) | Self::Lift(_) => "network rules",
@@ -84,6 +88,7 @@ impl Act {
             Self::Leave(_) => "leave",
             Self::Pause(_) | Self::Resume(_) => "pause",
             Self::Readdress(..) => "readdress",
+            Self::RotateKeys(_) => "rotate_keys",
             Self::Slow(..) => "slow",
             Self::Start(_) => "start",
             Self::Vanish(_) => "vanish",

@@ -33,6 +33,12 @@ pub trait Runner {
     /// What one running node holds another to be.
     fn state(&self, observer: NodeId, subject: NodeId) -> Option<MemberState>;
 
+    /// Whether a running node that knows another knows it in the life that it lives now, and not in one that is over.
+    fn knows_present_life(&self, observer: NodeId, subject: NodeId) -> bool;
+
+    /// The gossip keys of a running node with TLS.
+    fn gossip_keys(&self, node: NodeId) -> Option<GossipKeys>;
+
     /// How many members a node holds alive or suspect, itself included; 0 if it does not run.
     fn live_members(&self, observer: NodeId) -> usize;
 
@@ -44,6 +50,15 @@ pub trait Runner {
 
     /// A number over all that happened: equal for equal runs.
     fn trace_hash(&self) -> u64;
+}
+
+/// The gossip keys of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GossipKeys {
+    /// The epoch of the key that it tags datagrams with.
+    pub active_epoch: u32,
+    /// What tells the keys apart that it holds, in ascending order.
+    pub ids: Vec<u64>,
 }
 
 /// What a node told.

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use super::certificate::Authorities;
 use super::plan::{Act, Step};
-use super::runner::{Observation, Runner};
+use super::runner::{GossipKeys, Observation, Runner};
 use super::settings::{self, group_of};
 use super::who::Who;
 use super::{Case, Failure};
 use crate::member::{MemberId, MemberState, Role};
-use crate::membership::Options;
+use crate::membership::{Membership, Options};
 use crate::node::NodeConfig;
+use crate::sabotage::{Sabotage, Saboteur};
 use crate::simulation::chance::Chance;
 use crate::simulation::{Count, Detail, Entry, Network, NetworkOptions, NodeId, RuleId, Violation};
 use crate::time::Timestamp;
@@ -35,9 +36,20 @@ impl SimRunner {
         Self::with_detail(case, NetworkOptions::default().detail)
     }
 
+    /// The same, where the core of every node is broken, and what the network does for it.
+    #[cfg(test)]
+    pub(super) fn sabotaged(case: &Case, sabotage: Sabotage) -> Self {
+        let detail = NetworkOptions::default().detail;
+        Self::build(case, detail, Saboteur::of(sabotage))
+    }
+
     /// The same, with a transcript of so much detail.
     #[must_use]
     pub fn with_detail(case: &Case, detail: Detail) -> Self {
+        Self::build(case, detail, Saboteur::none())
+    }
+
+    fn build(case: &Case, detail: Detail, saboteur: Saboteur) -> Self {
         let options = NetworkOptions {
             link: case.scenario.network.default.link(),
             service_time: case.scenario.nodes.service_time,
@@ -46,7 +58,8 @@ impl SimRunner {
             ..NetworkOptions::default()
         };
         let mut network = Network::new(options, case.seed);
-        let mut authorities = Authorities::new(case.seed, network.options.start);
+        network.saboteur = saboteur;
+        let mut authorities = Authorities::new(case.seed, network.options.start, saboteur);
         add_nodes(&mut network, &mut authorities, case);
         set_links(&mut network, case);
         let is_injection = |step: &Step| matches!(step.act, Act::Inject(..));
@@ -98,7 +111,7 @@ fn add_nodes(network: &mut Network, authorities: &mut Authorities, case: &Case) 
         let group = group_of(nodes, node);
         let certificate = group.and_then(|group| group.certificate.as_ref());
         let certificate = certificate.unwrap_or(&nodes.certificate);
-        let tls = config.security.tls.is_some();
+        let tls = config.security.tls.is_some() && !network.saboteur.does(Sabotage::TlsDropped);
         let trust = tls.then(|| authorities.trust(node, certificate));
         let options = options(NodeConfig::from(config), node, trust.as_ref());
         network.add_node(options, trust, contacts);
@@ -159,8 +172,15 @@ impl Runner for SimRunner {
         match act {
             Act::Block(nodes) => each(nodes, |node| network.block(node)),
             Act::Certify(nodes, spec) => {
-                for node in nodes {
-                    network.set_trust(*node, self.authorities.trust(*node, spec));
+                let with_tls = nodes.iter().filter(|node| network.is_tls(**node));
+                for node in with_tls.copied().collect::<Vec<_>>() {
+                    network.set_trust(node, self.authorities.trust(node, spec));
+                }
+            }
+            Act::CertifyInPlace(nodes, spec) => {
+                let with_tls = nodes.iter().filter(|node| network.is_tls(**node));
+                for node in with_tls.copied().collect::<Vec<_>>() {
+                    network.renew_certificate(node, self.authorities.trust(node, spec));
                 }
             }
             Act::Clock(nodes, clocks, change) => {
@@ -182,6 +202,10 @@ impl Runner for SimRunner {
             Act::Pause(nodes) => each(nodes, |node| network.pause(node)),
             Act::Readdress(node, to) => network.restart_at(*node, address(*to)),
             Act::Resume(nodes) => each(nodes, |node| network.resume(node)),
+            Act::RotateKeys(nodes) => each(nodes, |node| {
+                // Whoever does not run, or not yet, has no keys to rotate.
+                let _ = network.command(node, Membership::rotate_keys);
+            }),
             Act::Slow(nodes, factor) => each(nodes, |node| network.slow(node, *factor)),
             Act::Start(nodes) => each(nodes, |node| {
                 if !network.is_running(node) {
@@ -210,6 +234,25 @@ impl Runner for SimRunner {
 
     fn state(&self, observer: NodeId, subject: NodeId) -> Option<MemberState> {
         self.network.state_seen_by(observer, subject)
+    }
+
+    fn knows_present_life(&self, observer: NodeId, subject: NodeId) -> bool {
+        let [observer, subject] = [observer, subject].map(|node| self.network.membership(node));
+        let (Some(observer), Some(subject)) = (observer, subject) else {
+            return false;
+        };
+        let held = observer.member(subject.local().id());
+        let present = subject.local().record().generation;
+        held.is_none_or(|held| held.record().generation == present)
+    }
+
+    fn gossip_keys(&self, node: NodeId) -> Option<GossipKeys> {
+        let membership = self.network.membership(node)?;
+        let status = membership.gossip_keys()?;
+        Some(GossipKeys {
+            active_epoch: status.active_epoch,
+            ids: membership.gossip_key_ids(),
+        })
     }
 
     fn live_members(&self, observer: NodeId) -> usize {

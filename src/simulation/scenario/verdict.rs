@@ -206,6 +206,7 @@ impl<'c> Verdict<'c> {
     /// Why a claim is not true now, and at which node.
     fn objection(&self, claim: &Claim, runner: &dyn Runner) -> Option<(Option<NodeId>, String)> {
         match claim {
+            Claim::GossipKeys(epoch) => self.other_keys(*epoch, runner),
             Claim::Refused(Refused { who, code }) => {
                 let missing = self
                     .nodes(who)
@@ -221,6 +222,26 @@ impl<'c> Verdict<'c> {
             Claim::Stopped(who) => self.wrongly(who, true, runner),
             Claim::Views(views) => self.wrong_view(*views, runner),
         }
+    }
+
+    /// A node that has other gossip keys than the first one has, or uses the key of another epoch.
+    fn other_keys(&self, epoch: u32, runner: &dyn Runner) -> Option<(Option<NodeId>, String)> {
+        let nodes = self.case.cast.all().into_iter();
+        let held = nodes.filter_map(|node| Some((node, runner.gossip_keys(node)?)));
+        let held: Vec<_> = held.collect();
+        let (first, common) = held.first()?;
+        held.iter().find_map(|(node, keys)| {
+            let (active, number) = (keys.active_epoch, number(*node));
+            let what = match keys {
+                _ if active != epoch => format!("n{number} uses the gossip key of epoch {active}"),
+                _ if keys.ids != common.ids => format!(
+                    "n{number} holds other gossip keys than n{}",
+                    super::who::number(*first)
+                ),
+                _ => return None,
+            };
+            Some((Some(*node), what))
+        })
     }
 
     /// One of these nodes that runs, or does not.
@@ -335,6 +356,11 @@ fn wrong_among(nodes: &[NodeId], runner: &dyn Runner) -> Option<(Option<NodeId>,
             let state = runner.state(*observer, *subject);
             if !Sight::Alive.is(state) {
                 return Some((Some(*observer), sees(*observer, *subject, state)));
+            }
+            if !runner.knows_present_life(*observer, *subject) {
+                let (knows, known) = (number(*observer), number(*subject));
+                let what = format!("n{knows} knows n{known} in a life that is over");
+                return Some((Some(*observer), what));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What cannot be done with real processes in network namespaces, told before anything runs.
 
 use super::lab::{self, Lab, LabError};
-use crate::simulation::scenario::{Act, Case, LinkSpec, Promise, Unable, check_ability};
+use crate::simulation::scenario::{Act, Case, Claim, LinkSpec, Promise, Unable, check_ability};
 
 /// Why a scenario cannot be run here.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +50,9 @@ fn check_case(case: &Case) -> Result<(), Unable> {
     if certificates.any(|certificate| certificate.differs()) {
         return unable(nodes.at, "certificate", ONE_AUTHORITY);
     }
+    if let Some(at) = case.scenario.expect.place_of(&is_about_keys) {
+        return unable(at, "gossip_keys", "no look at a process's gossip keys");
+    }
     let budget = case
         .scenario
         .expect
@@ -62,16 +65,21 @@ fn check_case(case: &Case) -> Result<(), Unable> {
     }
 }
 
+const fn is_about_keys(claim: &Claim) -> bool {
+    matches!(claim, Claim::GossipKeys(_))
+}
+
 const ONE_AUTHORITY: &str = "one authority, whose certificates are valid now";
 
 fn lacks(act: &Act) -> Option<&'static str> {
     match act {
         Act::Block(_) | Act::Unblock(_) => Some("no hold on a process between two of its messages"),
-        Act::Certify(..) => Some(ONE_AUTHORITY),
+        Act::Certify(..) | Act::CertifyInPlace(..) => Some(ONE_AUTHORITY),
         Act::Clock(..) => Some("no clocks of its own"),
         Act::Impose(_, rule) => lab::lacks(rule),
         Act::Inject(..) => Some("nobody to forge datagrams"),
         Act::Readdress(..) => Some("one address for each node"),
+        Act::RotateKeys(_) => Some("nobody to call each node's admin API"),
         Act::Slow(..) => Some("no processors of its own"),
         Act::Crash(_)
         | Act::Leave(_)

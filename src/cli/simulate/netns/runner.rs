@@ -9,9 +9,9 @@ use std::{env, fs, io, thread};
 use super::lab::{self, Lab, LabError};
 use super::log::{Log, Said};
 use crate::cli::clock::now;
-use crate::member::{MemberState, Role};
+use crate::member::{Generation, MemberState, MemberVersion, Role};
 use crate::simulation::scenario::{
-    self, Act, Case, Failure, NodeSetup, Observation, Outcome, Runner,
+    self, Act, Case, Failure, GossipKeys, NodeSetup, Observation, Outcome, Runner,
 };
 use crate::simulation::{Change, Count, NodeId, Rule};
 use crate::time::Timestamp;
@@ -48,7 +48,9 @@ struct Process {
     child: Child,
     log: Log,
     /// What its log says of the other nodes.
-    view: BTreeMap<NodeId, MemberState>,
+    view: BTreeMap<NodeId, MemberVersion>,
+    /// No life that it lives is older.
+    started: Generation,
 }
 
 /// A run with real processes could not begin.
@@ -160,11 +162,13 @@ impl NetnsRunner {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(fs::File::create(&log)?);
+        let started = Generation::new(now().as_millis());
         let child = command.spawn()?;
         self.nodes[index].process = Some(Process {
             child,
             log: Log::open(&log)?,
             view: BTreeMap::new(),
+            started,
         });
         Ok(())
     }
@@ -318,7 +322,10 @@ impl NetnsRunner {
                         ),
                         observer: node,
                         subject: *subject,
-                        from: process.view.insert(*subject, version.state),
+                        from: process
+                            .view
+                            .insert(*subject, version)
+                            .map(|before| before.state),
                         to: version,
                         cause,
                         told_by: None,
@@ -373,13 +380,28 @@ impl Runner for NetnsRunner {
     }
 
     fn state(&self, observer: NodeId, subject: NodeId) -> Option<MemberState> {
-        self.process(observer)?.view.get(&subject).copied()
+        let held = self.process(observer)?.view.get(&subject)?;
+        Some(held.state)
+    }
+
+    fn gossip_keys(&self, _: NodeId) -> Option<GossipKeys> {
+        unreachable!("expectations of gossip keys were refused before anything ran")
+    }
+
+    fn knows_present_life(&self, observer: NodeId, subject: NodeId) -> bool {
+        let (Some(observer), Some(subject_process)) =
+            (self.process(observer), self.process(subject))
+        else {
+            return false;
+        };
+        let held = observer.view.get(&subject);
+        held.is_none_or(|held| held.generation >= subject_process.started)
     }
 
     fn live_members(&self, observer: NodeId) -> usize {
         self.process(observer).map_or(0, |process| {
             let states = process.view.values();
-            states.filter(|state| state.is_live()).count() + 1
+            states.filter(|held| held.state.is_live()).count() + 1
         })
     }
 
