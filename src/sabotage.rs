@@ -102,6 +102,7 @@ pub(crate) enum Sabotage {
     /// Certificates are as good as their presenters believe them to be.
     IssuersIgnored,
     /// Only the authority that issued our own certificate is believed.
+    #[cfg(feature = "daemon")]
     OtherAuthoritiesIgnored,
     /// A node that leaves says so to nobody.
     FarewellUnsaid,
@@ -124,6 +125,7 @@ pub(crate) enum Sabotage {
     /// Datagrams go to our own address.
     TalksToItself,
     /// Nodes run in plaintext, whatever they were told.
+    #[cfg(feature = "daemon")]
     TlsDropped,
     /// Time is what the wall clock shows.
     WallClockBelieved,

@@ -92,6 +92,7 @@ impl Membership {
     }
 
     /// What tells the gossip keys apart that are held, in ascending order; none without TLS.
+    #[cfg(feature = "daemon")]
     pub(crate) fn gossip_key_ids(&self) -> Vec<u64> {
         let mut ids = match self.is_tls() {
             true => self.keyring.key_ids(),
