@@ -230,7 +230,9 @@ impl Swim {
         if said.state == MemberState::Dead {
             self.untrusted.bury(record.id, &said);
         }
-        if self.untrusted.version(record.id).is_some() {
+        // The parent believes what is newer than what it did not believe.
+        let disbelieved = self.untrusted.version(record.id);
+        if disbelieved.is_some_and(|disbelieved| !said.supersedes(&disbelieved)) {
             return None;
         }
         match self.table.find(record.id) {

@@ -160,6 +160,18 @@ fn nothing_dead_or_gone_is_added_for_an_unknown_member() {
 }
 
 #[test]
+fn whoever_was_not_believed_is_back_by_a_page_once_it_is_newer_and_not_before() {
+    let mut a = named("a", &[record("c", 1, 0)]);
+    a.distrust(START, "c");
+    for (incarnation, expected) in [(0, MemberState::Dead), (1, MemberState::Alive)] {
+        let page = entry(&record("c", 1, incarnation), None);
+        a.merge(START, &id("c"), &page).unwrap();
+        assert_eq!(state(&a, "c"), Some(expected));
+    }
+    assert_eq!(a.untrusted().count(), 0);
+}
+
+#[test]
 fn a_death_learnt_by_push_pull_is_hearsay_that_its_subject_is_told() {
     for verdict in [WireVerdict::Suspect, WireVerdict::Dead] {
         let mut a = named("a", &[record("b", 1, 0), record("c", 1, 0)]);
