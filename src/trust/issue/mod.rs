@@ -1,6 +1,6 @@
 //! Issues certificates that nodes accept: an authority, made or loaded, and what it signs.
 //!
-//! Whatever is issued is judged by the rules of [`super::verify`] before anybody sees it, so that no file is ever written
+//! Whatever is issued is judged by the rules of `verify` before anybody sees it, so that no file is ever written
 //! which a node would refuse. Writing is all or nothing, and never over a file that is there.
 //!
 //! Source: RFC 5280 §4.1 and §4.2; X509-SVID §2 (one URI).

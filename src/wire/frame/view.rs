@@ -8,7 +8,7 @@ use crate::wire::update::{RecordRef, Verdict, decode_record};
 /// One member in a digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, BorrowDecode)]
 pub struct DigestEntry {
-    /// [`super::hash::id_hash`] of its id.
+    /// [`crate::wire::hash::id_hash`] of its id.
     pub id: u64,
     /// Its life.
     pub generation: u64,
