@@ -6,7 +6,9 @@
 //!
 //! Each round probes every live member once, in an order shuffled anew, so that between two probes of a member every
 //! other is probed at most twice and at most 2n − 1 periods pass. A newcomer takes a random place among those still to be
-//! probed. Inserting, removing and bringing forward take constant time.
+//! probed. Who has been probed in this round, was taken out and comes back waits for the next one: else a round would never
+//! end while members die and revive, and others could wait for ever. For the same cause no two probes in a row are out of
+//! turn. Inserting, removing and bringing forward take constant time.
 //!
 //! The same list serves to draw random members from.
 
@@ -21,7 +23,10 @@ use super::table::MemberIndex;
 /// How many members may wait to be probed out of turn; more just wait for their turn.
 pub(super) const URGENT_MAX: usize = 64;
 
+/// The place of who is not in the list.
 const NOWHERE: u32 = u32::MAX;
+/// The same, of who was probed in this round before it was taken out.
+const PROBED: u32 = NOWHERE - 1;
 
 /// The live members in the order they are probed in.
 #[derive(Debug, Default)]
@@ -31,22 +36,29 @@ pub(super) struct ProbeOrder {
     /// By row.
     places: Vec<u32>,
     urgent: VecDeque<MemberIndex>,
+    /// Whether the last probe was one more than the member's turn.
+    was_extra: bool,
 }
 
 impl ProbeOrder {
-    /// Adds a member at a random place of what is left of the round.
+    /// Adds a member at a random place of what is left of the round; to the next round if this one has probed it already.
     pub(super) fn insert(&mut self, rng: &mut Pcg64, index: MemberIndex) {
         let row = index.0 as usize;
         if self.places.len() <= row {
             self.places.resize(row + 1, NOWHERE);
         }
-        if self.places[row] != NOWHERE {
+        if self.place(index).is_some() {
             return;
         }
         let last = self.round.len();
         self.round.push(index);
-        self.places[row] = place_number(last);
-        self.swap(rng.random_range(self.probed..=last), last);
+        match std::mem::replace(&mut self.places[row], place_number(last)) {
+            PROBED => {
+                self.swap(self.probed, last);
+                self.probed += 1;
+            }
+            _ => self.swap(rng.random_range(self.probed..=last), last),
+        }
     }
 
     /// Takes a member out.
@@ -55,14 +67,15 @@ impl ProbeOrder {
         let Some(mut place) = self.place(index) else {
             return;
         };
-        if place < self.probed {
+        let was_probed = place < self.probed;
+        if was_probed {
             self.probed -= 1;
             self.swap(place, self.probed);
             place = self.probed;
         }
         self.swap(place, self.round.len() - 1);
         self.round.pop();
-        self.places[index.0 as usize] = NOWHERE;
+        self.places[index.0 as usize] = if was_probed { PROBED } else { NOWHERE };
     }
 
     /// Makes a member the next to be probed, once. If the round has probed it already this is one probe more.
@@ -75,10 +88,14 @@ impl ProbeOrder {
 
     /// The next member to probe.
     pub(super) fn next(&mut self, rng: &mut Pcg64) -> Option<MemberIndex> {
-        if let Some(index) = self.urgent.pop_front() {
-            if let Some(place) = self.place(index).filter(|place| *place >= self.probed) {
-                self.swap(place, self.probed);
-                self.probed += 1;
+        let is_due = std::mem::take(&mut self.was_extra);
+        if let Some(index) = self.urgent.pop_front_if(|_| !is_due) {
+            match self.place(index).filter(|place| *place >= self.probed) {
+                Some(place) => {
+                    self.swap(place, self.probed);
+                    self.probed += 1;
+                }
+                None => self.was_extra = true,
             }
             return Some(index);
         }
@@ -120,12 +137,13 @@ impl ProbeOrder {
 
     fn place(&self, index: MemberIndex) -> Option<usize> {
         let place = self.places.get(index.0 as usize).copied()?;
-        (place != NOWHERE).then_some(place as usize)
+        (place < PROBED).then_some(place as usize)
     }
 
     fn shuffle(&mut self, rng: &mut Pcg64) {
         self.round.shuffle(rng);
         self.probed = 0;
+        self.places.fill(NOWHERE);
         for (place, index) in self.round.iter().enumerate() {
             self.places[index.0 as usize] = place_number(place);
         }
@@ -193,6 +211,44 @@ mod tests {
                 .collect();
             let expected: Vec<_> = (0..order.round.len()).map(Some).collect();
             assert_eq!(places, expected, "step {step}");
+        }
+    }
+
+    /// The longest that anybody waits from probe to probe, in periods; `churn` comes before each.
+    fn longest_wait(seed: u64, n: u32, churn: fn(&mut ProbeOrder, &mut Pcg64, u32)) -> u32 {
+        let mut rng = Pcg64::seed_from_u64(seed);
+        let mut order = order(&mut rng, n);
+        let mut last: BTreeMap<_, _> = (0..n).map(|row| (MemberIndex(row), 0)).collect();
+        let mut longest = 0;
+        for period in 0..n * 500 {
+            churn(&mut order, &mut rng, n);
+            let index = order.next(&mut rng).unwrap();
+            longest = longest.max(period - last.insert(index, period).unwrap());
+        }
+        longest.max(last.into_values().map(|at| n * 500 - at).max().unwrap())
+    }
+
+    #[test]
+    fn members_that_die_and_revive_all_the_time_keep_nobody_waiting() {
+        let revive = |order: &mut ProbeOrder, rng: &mut Pcg64, n| {
+            for _ in 0..3 {
+                let index = MemberIndex(rng.random_range(0..n));
+                order.remove(index);
+                order.insert(rng, index);
+            }
+        };
+        for (seed, n) in [(10, 2), (11, 10), (12, 57)] {
+            let longest = longest_wait(seed, n, revive);
+            assert!(longest < 2 * n, "seed {seed}, n {n}: {longest}");
+        }
+    }
+
+    #[test]
+    fn a_member_brought_forward_all_the_time_keeps_nobody_waiting() {
+        let urge = |order: &mut ProbeOrder, _: &mut Pcg64, _| order.bring_forward(MemberIndex(0));
+        for (seed, n) in [(13, 2), (14, 10), (15, 57)] {
+            let longest = longest_wait(seed, n, urge);
+            assert!(longest < 4 * n, "seed {seed}, n {n}: {longest}");
         }
     }
 
