@@ -96,6 +96,13 @@ impl Admission {
         }
     }
 
+    /// Answers [`Action::Accept`]: the id has become another's meanwhile, and the joiner may come back after this time.
+    pub fn decline(&mut self, now: Timestamp, join: JoinId, after: Duration) {
+        if self.stage(join) == Some(Stage::Met) {
+            self.send_away(now, join, after);
+        }
+    }
+
     /// Answers [`Action::Accept`]: hands the keys and the view to a joiner. The last page has `last`
     /// set.
     pub fn accept(&mut self, now: Timestamp, join: JoinId, ring: WireKeyring, pages: Vec<Frame>) {

@@ -17,7 +17,7 @@ use crate::wire::refusal::Code;
 #[derive(Clone, Debug)]
 #[must_use]
 pub enum Action {
-    /// A joiner was dialled back and found. Answer with [`super::Admission::accept`].
+    /// A joiner was dialled back and found. Answer with [`super::Admission::accept`] or [`super::Admission::decline`].
     Accept {
         /// Which join.
         join: JoinId,
@@ -96,6 +96,16 @@ pub enum Action {
         peer: Peer,
         /// Its record.
         record: MemberRecord,
+    },
+    /// May this peer, which has answered our dial, have the id it shows, and does it serve the purpose? Nothing that is secret
+    /// has passed. Answer with [`super::Admission::answer_listener`].
+    JudgeListener {
+        /// The connection.
+        link: LinkId,
+        /// Who has answered.
+        peer: Peer,
+        /// What we have dialled for: [`Purpose::Join`] or [`Purpose::Member`].
+        purpose: Purpose,
     },
     /// Is this very life held as alive, suspect or dead? Answer with [`super::Admission::answer_member`].
     JudgeMember {

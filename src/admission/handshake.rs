@@ -194,6 +194,29 @@ impl Admission {
         }
     }
 
+    /// Answers [`Action::JudgeListener`]; a code ends the connection.
+    pub fn answer_listener(&mut self, now: Timestamp, link: LinkId, verdict: Result<(), Code>) {
+        let is_judged = |held: &&Link| {
+            let connection = held.connection.as_ref();
+            connection.is_some_and(|connection| connection.is_judged())
+        };
+        let Some(Link { role, .. }) = self.links.get(&link).filter(is_judged) else {
+            return;
+        };
+        match (role.clone(), verdict) {
+            (_, Err(code)) => self.refuse_listener(now, link, code),
+            (Role::Attempt(join), Ok(())) => {
+                self.ready(link);
+                self.request(now, link, join);
+            }
+            (Role::Member(_), Ok(())) => {
+                self.ready(link);
+                self.set_usable(link);
+            }
+            (Role::Accepted | Role::Ask(_) | Role::Check(..) | Role::DialBack(_), Ok(())) => {}
+        }
+    }
+
     fn advance(&mut self, now: Timestamp, link: LinkId, progress: Progress) -> Result<(), Code> {
         match progress {
             Progress::Answer(frame) => self.send(link, frame),
@@ -227,22 +250,23 @@ impl Admission {
         match held.role.clone() {
             Role::Accepted => return self.caller_identified(link, peer, &theirs),
             Role::Ask(join) => self.old_address_answered(now, link, join, &peer),
-            Role::Attempt(join) => {
-                self.ready(link);
-                self.request(now, link, join);
-            }
             Role::Check(check, id) if id == peer.id => {
                 // The listener has proven itself, and only greets a dialer who has.
                 let fault = None;
                 self.actions.push_back(Action::Checked { check, fault });
                 self.end(now, link, End::Bye(Code::Unreachable));
             }
+            Role::Check(..) => return Err(Code::WrongMember),
             Role::DialBack(join) => self.joiner_met(now, link, join, &peer, &theirs)?,
-            Role::Member(id) if id == peer.id => {
-                self.ready(link);
-                self.set_usable(link);
+            Role::Member(id) if id != peer.id => return Err(Code::WrongMember),
+            Role::Attempt(_) | Role::Member(_) => {
+                let purpose = theirs.purpose;
+                self.actions.push_back(Action::JudgeListener {
+                    link,
+                    peer,
+                    purpose,
+                });
             }
-            Role::Check(..) | Role::Member(_) => return Err(Code::WrongMember),
         }
         Ok(())
     }

@@ -23,6 +23,8 @@ pub const RETRIES_MAX: u8 = 3;
 /// ([`super::PENDING_TIMEOUT`]), so that its own word comes first.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(12);
 
+/// When to try again a contact whose id belongs to another key here: by then it may be free.
+const ID_TAKEN: Duration = Duration::from_secs(5);
 /// When to try again what we have no room for ourselves.
 const NO_ROOM: Duration = Duration::from_millis(100);
 
@@ -84,6 +86,16 @@ impl Admission {
             is_rehearsal,
         };
         self.joiner.attempts.insert(join, attempt);
+    }
+
+    /// Refuses whoever has answered our dial. A contact that is refused may do later, so the attempt ends as busy.
+    pub fn refuse_listener(&mut self, now: Timestamp, link: LinkId, code: Code) {
+        let held = self.links.get(&link);
+        if let Some((Role::Attempt(join), addr)) = held.map(|held| (&held.role, held.addr)) {
+            let outcome = JoinOutcome::Busy { after: ID_TAKEN };
+            self.end_attempt(*join, addr, outcome);
+        }
+        self.refuse(now, link, code);
     }
 
     /// The last page of [`Action::Accepted`] is judged: tells the contact. Pages of our own view may be sent next. `ring` holds

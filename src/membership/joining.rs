@@ -22,7 +22,7 @@ use crate::seal::GossipKeyPair;
 use crate::swim::Signer;
 use crate::time::Timestamp;
 use crate::wire::frame::{PageEntry, WireKeyring, WireVerdict};
-use crate::wire::hello::{Introduction, IntroductionFields, JoinId};
+use crate::wire::hello::{Introduction, IntroductionFields, JoinId, Purpose};
 use crate::wire::refusal::Code;
 use crate::wire::update::{decode_record, record_statement};
 
@@ -367,6 +367,9 @@ impl Membership {
         peer: Peer,
         ring: &WireKeyring,
     ) {
+        if let Err(code) = self.judge_listener(now, &peer, Purpose::Join) {
+            return self.admission.refuse_listener(now, link.id(), code);
+        }
         let ours = match self.is_tls() && self.keyring.is_shared() {
             true => self.keyring.hand_out(),
             false => WireKeyring::default(),
@@ -398,6 +401,10 @@ impl Membership {
         else {
             return;
         };
+        // Whose id it is may have shown in the pages.
+        if let Err(code) = self.judge_listener(now, &peer, Purpose::Join) {
+            return self.admission.refuse_listener(now, link, code);
+        }
         self.admission.join_done(now, join, ring);
         self.settle_admission(now);
         let mut entries = self.swim.whole_view();
@@ -405,6 +412,33 @@ impl Membership {
         entries.extend(self.tombstone(&peer.id));
         self.send_pages(link, entries);
         self.on_company();
+    }
+
+    /// Somebody has answered our dial, and is proven to us.
+    pub(super) fn on_listener(
+        &mut self,
+        now: Timestamp,
+        link: LinkId,
+        peer: &Peer,
+        purpose: Purpose,
+    ) {
+        let verdict = self.judge_listener(now, peer, purpose);
+        let held = self.swim.member(peer.id.as_str());
+        let is_there = held.is_some_and(|held| held.record().addr == peer.addr);
+        if verdict == Err(Code::MemberIdInUse) && is_there {
+            self.links.displace(peer.id.clone());
+        }
+        self.admission.answer_listener(now, link, verdict);
+    }
+
+    /// Whether to go on with whoever has answered our dial, before anything is handed to it. Its id may be pinned to another
+    /// key; and as a fellow member counts only the life that is held, as at the other end: any other is joined first.
+    fn judge_listener(&self, now: Timestamp, peer: &Peer, purpose: Purpose) -> Result<(), Code> {
+        match purpose {
+            _ if !self.may_have_its_id(now, peer) => Err(Code::MemberIdInUse),
+            Purpose::Member if !self.holds_life(now, peer) => Err(Code::JoinFirst),
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn forget_join(&mut self, link: LinkId) {
@@ -500,6 +534,11 @@ impl Membership {
         introduced.map_or(IdClaim::Refused, |introduced| self.claim(now, introduced))
     }
 
+    /// Whether this is the life that is held, or one that may supersede it.
+    fn may_have_its_id(&self, now: Timestamp, peer: &Peer) -> bool {
+        self.holds_life(now, peer) || self.claim_of(now, peer) == IdClaim::Granted
+    }
+
     /// Whether this very life is held as alive, suspect or dead.
     pub(super) fn holds_life(&self, now: Timestamp, peer: &Peer) -> bool {
         let held = self.swim.member(peer.id.as_str());
@@ -509,6 +548,9 @@ impl Membership {
 
     /// Hands keys and view to a joiner that was dialled back.
     pub(super) fn accept_joiner(&mut self, now: Timestamp, join: JoinId, peer: &Peer) {
+        if !self.may_have_its_id(now, peer) {
+            return self.admission.decline(now, join, CLAIM_PAUSE_MAX);
+        }
         let ring = match self.is_tls() {
             true => self.keyring.hand_out(),
             false => WireKeyring::default(),
@@ -523,16 +565,20 @@ impl Membership {
     pub(super) fn commit_joiner(
         &mut self,
         now: Timestamp,
-        peer: &Peer,
+        (link, peer): (LinkId, &Peer),
         record: &[u8],
         ring: &WireKeyring,
     ) {
+        if !self.may_have_its_id(now, peer) {
+            self.on_link_gone(now, link, true);
+            let code = Some(Code::MemberIdInUse);
+            return self.admission.close(now, link, code);
+        }
         if self.is_tls() && !ring.keys.is_empty() {
             self.take_keys(now, ring);
         }
-        // Its signature was checked when it asked; whose id it is may have changed since.
-        let is_its_own = self.holds_life(now, peer) || self.claim_of(now, peer) == IdClaim::Granted;
-        if let (Ok(record), true) = (decode_record(record), is_its_own) {
+        // Its signature was checked when it asked.
+        if let Ok(record) = decode_record(record) {
             self.swim.admit(now, &record);
             let tag = record.introduction;
             let introduced = tag.and_then(|tag| self.introduced(now, &tag).cloned());

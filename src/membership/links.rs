@@ -49,6 +49,8 @@ pub(super) struct Links {
     proven: BTreeMap<LinkId, Far>,
     by_member: BTreeMap<MemberId, BTreeSet<LinkId>>,
     dials: BTreeMap<MemberId, Dial>,
+    /// Members at whose address somebody else goes by their id.
+    displaced: BTreeSet<MemberId>,
 }
 
 impl Links {
@@ -69,6 +71,7 @@ impl Links {
             },
         );
         self.by_member.entry(id.clone()).or_default().insert(link);
+        self.displaced.remove(id);
         let jobs = self
             .dials
             .remove(id)
@@ -141,6 +144,21 @@ impl Links {
                 jobs: vec![job],
             },
         );
+    }
+
+    /// Somebody with another key has answered under this member's id at its address.
+    pub(super) fn displace(&mut self, id: MemberId) {
+        self.displaced.insert(id);
+    }
+
+    /// Whether that was so when this member's address was last answered at.
+    pub(super) fn is_displaced(&self, id: &MemberId) -> bool {
+        self.displaced.contains(id)
+    }
+
+    /// The member is forgotten.
+    pub(super) fn forget(&mut self, id: &MemberId) {
+        self.displaced.remove(id);
     }
 
     /// Who is at the other end of a proven connection.

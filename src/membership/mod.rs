@@ -536,8 +536,12 @@ impl Membership {
                 self.outbox.push_back(Output::Close(link));
             }
             Action::Committed {
-                peer, record, ring, ..
-            } => self.commit_joiner(now, &peer, &record, &ring),
+                link,
+                peer,
+                record,
+                ring,
+                ..
+            } => self.commit_joiner(now, (link.id(), &peer), &record, &ring),
             Action::DialFailed {
                 link, addr, code, ..
             } => self.on_dial_failed(now, link, addr, code),
@@ -551,6 +555,11 @@ impl Membership {
                 let verdict = self.judge_joiner(now, &peer, &record);
                 self.admission.answer_join(now, join, verdict);
             }
+            Action::JudgeListener {
+                link,
+                peer,
+                purpose,
+            } => self.on_listener(now, link, &peer, purpose),
             Action::JudgeMember { link, peer } => {
                 let is_held = self.holds_life(now, &peer);
                 self.admission.answer_member(now, link, is_held);
@@ -573,6 +582,7 @@ impl Membership {
             Action::Fallback { to, probe } => self.with_link(now, &to, links::Job::Probe(probe)),
             Action::Forgot(id) => {
                 self.roster.remove(&id);
+                self.links.forget(&id);
                 self.gate.replay.forget(&id);
             }
             Action::LeaveFinished { acks } => self.finish_leave(acks),

@@ -2,6 +2,7 @@
 //! the virtual network.
 
 mod expiry;
+mod impostor;
 mod malice;
 mod renewal;
 mod rotation;

@@ -57,9 +57,11 @@ impl Membership {
         let Some((id, jobs)) = self.links.dial_failed(link) else {
             return;
         };
-        // Whoever says so is there.
+        // Whoever says so is there, unless it is known to be somebody else.
         let outcome = match code {
-            Code::Busy | Code::JoinFirst => FallbackOutcome::Refused,
+            Code::Busy | Code::JoinFirst if !self.links.is_displaced(&id) => {
+                FallbackOutcome::Refused
+            }
             _ => FallbackOutcome::Failed,
         };
         for job in jobs {

@@ -226,6 +226,9 @@ impl Membership {
         if held.key() == introduced.key() || introduced.is_id_bound() {
             return IdClaim::Granted;
         }
+        if fields.generation < held.fields().generation {
+            return IdClaim::Refused;
+        }
         let wait = 2 * self.options.params.failure_timeout;
         let dead_for = now.saturating_since(member.since());
         match member.state() {

@@ -58,7 +58,7 @@ codes! {
     ClusterNameMismatch = 3 permanent,
     /// Both configure a cluster id, and they differ.
     ClusterIdMismatch = 4 permanent,
-    /// Another node is alive under this member id, at another address.
+    /// Another node holds this member id: alive at another address, or with another key.
     MemberIdInUse = 5 permanent,
     /// The dial-back to the joiner's advertised address failed; the cause says how, and whether it can pass.
     DialBackFailed = 6 passing,

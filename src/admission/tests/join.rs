@@ -268,6 +268,61 @@ fn the_parent_refuses_a_join() {
     }
 }
 
+/// Before the dialer has said that it is ready, so nothing but its hello has passed.
+#[test]
+fn the_parent_refuses_a_contact() {
+    for mut world in World::both(2) {
+        world.nodes[1].verdict_on_listeners = Err(Code::MemberIdInUse);
+        world.join(1, 0);
+        let is_busy = |outcome: &JoinOutcome| matches!(outcome, JoinOutcome::Busy { .. });
+        assert!(is_busy(&world.outcomes(1)[0]), "it may do later");
+        assert_eq!(world.refusals(1, true), [(Code::MemberIdInUse, None)]);
+        assert_eq!(world.refusals(0, false), [(Code::MemberIdInUse, None)]);
+        assert_eq!(world.sent(1).last(), Some(&"Refused"));
+        assert!(!world.sent(1).contains(&"Ready"));
+        for n in 0..2 {
+            assert!(world.proven(n).is_empty());
+            world.assert_idle(n);
+        }
+    }
+}
+
+#[test]
+fn the_parent_finds_a_contact_wanting_when_its_view_has_come() {
+    for mut world in World::both(2) {
+        world.nodes[1].finishes = false;
+        world.join(1, 0);
+        let link = world.nodes[1].inbox[0].0;
+        let (now, joiner) = (world.now, &mut world.nodes[1].admission);
+        joiner.refuse_listener(now, link, Code::MemberIdInUse);
+        world.run();
+        assert!(matches!(world.outcomes(1)[..], [JoinOutcome::Busy { .. }]));
+        assert_eq!(world.refusals(0, false), [(Code::MemberIdInUse, None)]);
+        assert!(world.committed(0).is_empty());
+        (0..2).for_each(|n| world.assert_idle(n));
+    }
+}
+
+#[test]
+fn the_parent_declines_a_joiner_that_was_met() {
+    for mut world in World::both(2) {
+        world.nodes[0].accepts = false;
+        world.join(1, 0);
+        let accept = |event: &Action| match event {
+            Action::Accept { join, .. } => Some(*join),
+            _ => None,
+        };
+        let join = world.nodes[0].events.iter().find_map(accept).unwrap();
+        let after = Duration::from_secs(5);
+        let (now, contact) = (world.now, &mut world.nodes[0].admission);
+        contact.decline(now, join, after);
+        world.run();
+        assert_eq!(world.outcomes(1), [JoinOutcome::Busy { after }]);
+        assert!(world.nodes[1].inbox.is_empty());
+        (0..2).for_each(|n| world.assert_idle(n));
+    }
+}
+
 #[test]
 fn an_older_life_that_answers_at_its_address_keeps_its_id() {
     for tls in [false, true] {

@@ -55,6 +55,7 @@ pub(super) struct Node {
     pub(super) inbox: Vec<(LinkId, Frame)>,
     pub(super) held: BTreeSet<(MemberId, Generation)>,
     pub(super) verdict: JoinVerdict,
+    pub(super) verdict_on_listeners: Result<(), Code>,
     pub(super) errors: Vec<FrameError>,
     pub(super) is_down: bool,
     /// Whatever it verifies, it verifies as the others would.
@@ -131,6 +132,7 @@ impl World {
             inbox: Vec::new(),
             held: BTreeSet::new(),
             verdict: JoinVerdict::GoOn,
+            verdict_on_listeners: Ok(()),
             errors: Vec::new(),
             is_down: false,
             takes_anything: false,
@@ -342,6 +344,11 @@ impl World {
                 self.nodes[n].verifications.push((id, introduction));
             }
             Action::Verify { id, introduction } => self.verify(n, id, &introduction),
+            Action::JudgeListener { link, .. } => {
+                let node = &mut self.nodes[n];
+                let verdict = node.verdict_on_listeners;
+                node.admission.answer_listener(now, link, verdict);
+            }
             Action::JudgeMember { link, ref peer } => {
                 let node = &mut self.nodes[n];
                 let is_held = node.held.contains(&(peer.id.clone(), peer.generation));

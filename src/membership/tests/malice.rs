@@ -7,6 +7,7 @@ use std::time::Duration;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
+use super::super::vouching::IdClaim;
 use super::super::*;
 use super::tls::{Authority, STEP, formed};
 use crate::member::{Incarnation, MemberRecord, MemberState, MetadataStamp, Role, Standing};
@@ -294,9 +295,10 @@ fn a_liar_in_a_lossy_cluster_changes_nothing_that_lasts() {
 }
 
 /// An introduction of the owner's id with the liar's certificate, as sound as the liar can make it, and a record to match.
-fn claim_of_the_owners_id(story: &Story, later: u64) -> (Introduction, Vec<u8>) {
+fn claim_of_the_owners_id(story: &Story, later: i64) -> (Introduction, Vec<u8>) {
     let held = story.held_by(story.victims[0]).record().clone();
-    let generation = Generation::new(held.generation.get() + later);
+    let generation = held.generation.get().checked_add_signed(later).unwrap();
+    let generation = Generation::new(generation);
     let trust = Authority::new(1).trust(2, 0);
     let gossip = Secrets::new(Seed::new([9; 32])).gossip_key_pair();
     let options = plain_options(2);
@@ -386,6 +388,22 @@ fn an_id_is_free_for_another_key_once_its_holder_has_left_or_been_dead_for_long_
         story.tell(&[record]);
         let state = story.held_by(victim).state();
         assert_eq!(state == MemberState::Alive, is_free, "{waited:?} later");
+    }
+}
+
+/// Not even when the id is free: its holder has begun a later life.
+#[test]
+fn an_earlier_life_of_another_key_has_no_claim_to_an_id() {
+    for (later, claim) in [(-1, IdClaim::Refused), (1, IdClaim::Granted)] {
+        let mut story = Story::new();
+        story.network.leave(story.owner);
+        story.run(5_000);
+        let (introduction, _) = claim_of_the_owners_id(&story, later);
+        introduce(&mut story, &introduction);
+        let victim = story.at(story.victims[0]);
+        assert_eq!(story.held_by(story.victims[0]).state(), MemberState::Left);
+        let introduced = victim.introduced(victim.now, &introduction.hash().tag());
+        assert_eq!(victim.claim(victim.now, introduced.unwrap()), claim);
     }
 }
 

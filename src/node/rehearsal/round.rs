@@ -295,6 +295,10 @@ impl<'a> Round<'a> {
                 let verdict = JoinVerdict::Busy(NOT_HERE);
                 self.guest.admission.answer_join(now, join, verdict);
             }
+            // A guest holds nobody to whom an id could belong.
+            Action::JudgeListener { link, .. } => {
+                self.guest.admission.answer_listener(now, link, Ok(()));
+            }
             Action::JudgeMember { link, .. } => {
                 self.guest.admission.answer_member(now, link, false);
             }
