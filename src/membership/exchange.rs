@@ -25,6 +25,16 @@ use crate::wire::hello::Introduction;
 /// The most digest entries taken from one exchange: more members than a cluster can have.
 pub(super) const DIGEST_ENTRIES_MAX: usize = 1_000_000;
 
+/// Counters of the push-pulls that this node has started, since its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ExchangeStats {
+    /// Came to their end: each side has what the other had.
+    pub completed: u64,
+    /// Broke off, stood still, or found no connection.
+    pub failed: u64,
+}
+
 /// How far one exchange is.
 #[derive(Debug)]
 struct Pull {

@@ -63,6 +63,7 @@ use rand_pcg::Pcg64;
 pub use crate::member::ContactPoint;
 pub use address_book::ADDRESS_BOOK_LEN_MAX;
 pub use examining::{ChainId, ExamineError, Examined, JudgedChain};
+pub use exchange::ExchangeStats;
 pub use expiry::{ExpiredMember, SoonestExpiry};
 pub use gate::{DatagramError, DatagramStats};
 pub(crate) use guest::Guest;
@@ -114,6 +115,7 @@ pub struct Membership {
     /// When everybody was judged last.
     trust_judged: Timestamp,
     records: RecordStats,
+    exchanges: ExchangeStats,
     refusals: refusals::Refusals,
     leave_by: Option<Timestamp>,
     /// The latest time given.
@@ -148,6 +150,8 @@ pub struct Stats {
     pub datagrams: DatagramStats,
     /// Records and what vouches for them; all 0 without TLS.
     pub records: RecordStats,
+    /// Push-pulls.
+    pub exchanges: ExchangeStats,
     /// Proven connections.
     pub links: usize,
 }
@@ -201,6 +205,7 @@ impl Membership {
             rejected: renewal::Rejected::default(),
             trust_judged: now,
             records: RecordStats::default(),
+            exchanges: ExchangeStats::default(),
             refusals: refusals::Refusals::default(),
             stage: Stage::Signing,
             leave_by: None,
@@ -421,6 +426,7 @@ impl Membership {
                 waiting: self.parking.len(),
                 ..self.records
             },
+            exchanges: self.exchanges,
             links: self.links.len(),
         }
     }

@@ -69,7 +69,7 @@ impl Membership {
                 Job::Ask(request) => self.cannot_ask(&id, request, code),
                 Job::Body(_) | Job::Introductions => {}
                 Job::Probe(probe) => self.swim.handle_fallback(now, probe, outcome),
-                Job::PushPull => self.swim.handle_sync_end(now, &id, SyncOutcome::Failed),
+                Job::PushPull => self.note_pull_end(now, &id, SyncOutcome::Failed),
             }
         }
         self.on_unreachable(now, &id);
@@ -117,8 +117,17 @@ impl Membership {
 
     fn end_pull(&mut self, now: Timestamp, link: LinkId, outcome: SyncOutcome) {
         if let Some(with) = self.pulls.end(link) {
-            self.swim.handle_sync_end(now, &with, outcome);
+            self.note_pull_end(now, &with, outcome);
         }
+    }
+
+    /// A push-pull of ours is over, or could not begin.
+    fn note_pull_end(&mut self, now: Timestamp, with: &MemberId, outcome: SyncOutcome) {
+        match outcome {
+            SyncOutcome::Done => self.exchanges.completed += 1,
+            SyncOutcome::Failed => self.exchanges.failed += 1,
+        }
+        self.swim.handle_sync_end(now, with, outcome);
     }
 
     pub(super) fn close_link(&mut self, now: Timestamp, link: LinkId) {
@@ -202,7 +211,7 @@ impl Membership {
             Frame::Page { entries, last } => {
                 let merged = self.on_page(now, link, &from.0, entries).ok_or(violation);
                 if self.pulls.page(now, link, last) {
-                    self.swim.handle_sync_end(now, &from.0, SyncOutcome::Done);
+                    self.note_pull_end(now, &from.0, SyncOutcome::Done);
                 }
                 merged
             }

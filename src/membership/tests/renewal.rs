@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::super::*;
-use super::tls::{Authority, STEP, add_nodes, formed, options};
+use super::tls::{Authority, STEP, add_nodes, add_nodes_with, formed, options};
 use crate::member::MemberState;
 use crate::simulation::{Network, NetworkOptions, NodeId, plain_options};
+use crate::trust::Trust;
 
 fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
@@ -48,6 +49,83 @@ fn all_certificates_are_renewed_in_place_and_nobody_is_doubted() {
         assert_eq!(Some(introduced.hash().tag()), own.introduction);
         assert_eq!(introduced.fields().serial, 2);
     }
+}
+
+/// What went wrong at all nodes: probes and push-pulls that failed.
+fn failed(network: &Network, nodes: &[NodeId]) -> (u64, u64) {
+    let stats = nodes.iter().map(|node| at(network, *node).stats());
+    stats.fold((0, 0), |(probes, exchanges), stats| {
+        (
+            probes + stats.swim.probes_failed,
+            exchanges + stats.exchanges.failed,
+        )
+    })
+}
+
+/// Five nodes of `authority` that know each other, with a push-pull a second.
+fn busy(authority: &Authority, seed: u64) -> (Network, Vec<NodeId>) {
+    let mut network = Network::new(NetworkOptions::default(), seed);
+    let nodes = add_nodes_with(&mut network, authority, 0..5, |options| {
+        options.params.sync_interval = secs(1);
+    });
+    network.start_all();
+    let formed = network.run_until(secs(10), STEP, Network::views_are_complete);
+    assert!(formed.unwrap().is_some(), "{}", network.transcript());
+    (network, nodes)
+}
+
+/// R13: certificates, then the authority, then the gossip keys.
+#[test]
+fn all_that_trust_hangs_on_is_replaced_in_order_and_no_exchange_fails() {
+    let authorities = [Authority::new(1), Authority::new(2)];
+    let [old, new] = &authorities;
+    let (mut network, nodes) = busy(old, 24);
+    let before = network.transcript().entries().len();
+    let failed_before = failed(&network, &nodes);
+    let steps: [&dyn Fn(u32) -> Trust; 4] = [
+        &|number| old.trust(number, 1),
+        &|number| old.trust_with(number, 1, &authorities),
+        &|number| new.trust_with(number, 2, &authorities),
+        &|number| new.trust(number, 2),
+    ];
+    for step in steps {
+        for (number, node) in (0..).zip(&nodes) {
+            network.renew_certificate(*node, step(number));
+            network.run_for(secs(3)).unwrap();
+        }
+        assert!(network.views_are_complete(), "{}", network.transcript());
+    }
+    let rotate = |membership: &mut Membership, now| membership.rotate_keys(now);
+    network.command(nodes[3], rotate).unwrap().unwrap();
+    let is_rotated = |network: &Network| {
+        let keys = |node: &NodeId| at(network, *node).gossip_keys().unwrap();
+        let mut keys = nodes.iter().map(keys);
+        keys.all(|keys| keys.active_epoch == 2 && keys.held == 1)
+    };
+    let rotated = network.run_until(secs(10), STEP, is_rotated).unwrap();
+    assert!(rotated.is_some());
+    network.run_for(secs(10)).unwrap();
+    assert_eq!(failed(&network, &nodes), failed_before);
+    assert!(
+        nobody_was_doubted(&network, before),
+        "{}",
+        network.transcript()
+    );
+    for node in &nodes {
+        assert!(at(&network, *node).stats().exchanges.completed > 30);
+        assert!(at(&network, *node).untrusted().is_empty());
+    }
+}
+
+#[test]
+fn push_pulls_with_a_member_that_is_gone_are_counted_as_failed() {
+    let (mut network, nodes) = busy(&Authority::new(1), 25);
+    let (_, before) = failed(&network, &nodes[..4]);
+    network.run_for(secs(10)).unwrap();
+    assert_eq!(failed(&network, &nodes[..4]).1, before);
+    network.crash(nodes[4]);
+    network.run_for(secs(10)).unwrap();
+    assert!(failed(&network, &nodes[..4]).1 > before);
 }
 
 /// Nodes 0 and 1 with certificates of one authority, node 2 with one of another; `trusting` makes what one believes.
