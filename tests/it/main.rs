@@ -31,6 +31,8 @@ mod reload;
 mod report;
 mod requirements;
 #[cfg(feature = "daemon")]
+mod rotation;
+#[cfg(feature = "daemon")]
 mod signed;
 #[cfg(feature = "daemon")]
 mod simulations;
