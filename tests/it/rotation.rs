@@ -300,12 +300,12 @@ impl Wrongs {
     }
 }
 
-/// Traffic without pause, and time-outs that a starved machine keeps: a probe that has no answer after a third of a second
-/// is repeated over TCP, and has failed after a whole one.
+/// Traffic without pause, and time-outs that a starved machine keeps: a probe that has no answer after half a second
+/// is repeated over TCP, and has failed after one and a half.
 fn params() -> Params {
     Params {
         probe_interval: Duration::from_millis(200),
-        probe_timeout: Duration::from_millis(333),
+        probe_timeout: Duration::from_millis(500),
         gossip_interval: Duration::from_millis(50),
         sync_interval: Duration::from_millis(200),
         ..Params::lan()
