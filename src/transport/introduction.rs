@@ -37,15 +37,7 @@ pub fn verify(
         source: None,
     })?;
     let hosts = [host(&fields.advertised).to_owned()];
-    let claim = Claim {
-        member_id: Some(fields.id.as_str()),
-        hosts: &hosts,
-    };
-    let chain: Vec<_> = introduction
-        .chain
-        .iter()
-        .map(|one| CertificateDer::from(one.as_slice()))
-        .collect();
+    let (claim, chain) = (claim(&fields.id, &hosts), ders(&introduction.chain));
     let signature = Signature {
         scheme: introduction.scheme,
         bytes: introduction.signature.clone(),
@@ -67,14 +59,7 @@ pub fn judge(
     now: Timestamp,
 ) -> Option<Fault> {
     let hosts = [host(advertised).to_owned()];
-    let claim = Claim {
-        member_id: Some(id.as_str()),
-        hosts: &hosts,
-    };
-    let chain: Vec<_> = chain
-        .iter()
-        .map(|one| CertificateDer::from(one.as_slice()))
-        .collect();
+    let (claim, chain) = (claim(id, &hosts), ders(chain));
     let client = (trust.client_auth() != ClientAuth::None).then_some(PeerRole::Client);
     let roles = std::iter::once(PeerRole::Server).chain(client);
     let mut errors = roles.filter_map(|role| trust.verify_claim(&chain, role, &claim, now).err());
@@ -90,16 +75,22 @@ pub fn judge_by(
     now: Timestamp,
 ) -> Option<Fault> {
     let hosts = [host(advertised).to_owned()];
-    let claim = Claim {
+    let error = candidate.verify(&ders(chain), &claim(id, &hosts), now);
+    Some(fault(&error.err()?))
+}
+
+fn claim<'a>(id: &'a MemberId, hosts: &'a [String]) -> Claim<'a> {
+    Claim {
         member_id: Some(id.as_str()),
-        hosts: &hosts,
-    };
-    let chain: Vec<_> = chain
+        hosts,
+    }
+}
+
+fn ders(chain: &[Vec<u8>]) -> Vec<CertificateDer<'_>> {
+    chain
         .iter()
         .map(|one| CertificateDer::from(one.as_slice()))
-        .collect();
-    let error = candidate.verify(&chain, &claim, now).err()?;
-    Some(fault(&error))
+        .collect()
 }
 
 fn fault(error: &VerifyError) -> Fault {
