@@ -9,8 +9,11 @@ use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
+use tokio::runtime::Builder;
 use tokio::time::timeout;
 
+use super::Exit;
+use super::output::Format;
 use crate::admin::ErrorView;
 
 /// How long connecting and answering may take together.
@@ -19,6 +22,17 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const MEMBERS_PATIENCE: Duration = Duration::from_secs(30);
 /// The longest answer taken, in bytes: some hundred thousand members.
 const ANSWER_LEN_MAX: usize = 64 << 20;
+
+/// Which node a command asks, and how it prints.
+#[derive(Debug, clap::Args)]
+pub(super) struct Place {
+    /// The node's management server.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9600")]
+    pub(super) admin: Uri,
+    /// How to print.
+    #[arg(long, default_value = "human")]
+    pub(super) format: Format,
+}
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +68,21 @@ enum Cause {
     Status(StatusCode),
     #[error("write it as http://host:port")]
     Uri,
+}
+
+/// Waits for answers, on a thread of its own.
+pub(super) fn block_on<T>(asking: impl Future<Output = T>) -> T {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("a thread of its own needs nothing but an event queue");
+    runtime.block_on(asking)
+}
+
+/// Runs a command that asks a node, and says so where there is no answer.
+pub(super) fn run(asking: impl Future<Output = Result<Exit, ClientError>>) -> Exit {
+    block_on(asking).unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        Exit::CheckFailed
+    })
 }
 
 /// The answer of `path` on the node whose management server is at `base`, as `http://127.0.0.1:9600`.

@@ -1,11 +1,9 @@
 //! `phalanx keys`: the gossip keys of a running cluster.
 
 use clap::Subcommand;
-use hyper::Uri;
-use tokio::runtime::Builder;
 
 use super::Exit;
-use super::client::{self, ClientError};
+use super::client::{self, ClientError, Place};
 use super::output::{Format, print, print_json};
 use crate::admin::KeysView;
 
@@ -19,33 +17,14 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Make a new gossip key and spread it; the old one goes once all members use the new one.
-    Rotate(Where),
+    Rotate(Place),
     /// Show how the gossip keys stand.
-    Show(Where),
-}
-
-/// Which node, and how to print.
-#[derive(Debug, clap::Args)]
-struct Where {
-    /// The node's management server.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9600")]
-    admin: Uri,
-    /// How to print.
-    #[arg(long, default_value = "human")]
-    format: Format,
+    Show(Place),
 }
 
 /// Runs `phalanx keys`.
 pub(super) fn run(args: &Args) -> Exit {
-    let runtime = Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.expect("a thread of its own needs nothing but an event queue");
-    match runtime.block_on(ask(&args.command)) {
-        Ok(exit) => exit,
-        Err(error) => {
-            eprintln!("error: {error}");
-            Exit::CheckFailed
-        }
-    }
+    client::run(ask(&args.command))
 }
 
 async fn ask(command: &Command) -> Result<Exit, ClientError> {

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use hyper::Uri;
 use hyper::body::Bytes;
-use tokio::runtime::Builder;
 
 use super::super::Exit;
 use super::super::client;
@@ -46,10 +45,8 @@ pub(super) fn run(args: &Args) -> Exit {
             return Exit::CheckFailed;
         }
     };
-    let runtime = Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.expect("a thread of its own needs nothing but an event queue");
     let asked = client::ask_all(&args.admin, "/certificates/rehearse", Some(pem));
-    let examined: Vec<ExaminedView> = match runtime.block_on(asked) {
+    let examined: Vec<ExaminedView> = match client::block_on(asked) {
         Ok(examined) => examined,
         Err(error) => {
             eprintln!("error: {error}");

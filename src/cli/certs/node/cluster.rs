@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use hyper::Uri;
-use tokio::runtime::Builder;
 
 use crate::admin::MemberView;
 use crate::cli::certs::CertsError;
@@ -51,9 +50,7 @@ impl Cluster {
 
     /// Adds the members that a running node sees alive.
     pub(super) fn ask(&mut self, admin: &Uri) -> Result<(), CertsError> {
-        let runtime = Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.expect("a thread of its own needs nothing but an event queue");
-        let mut members: Vec<MemberView> = runtime.block_on(client::get(admin, "/members"))?;
+        let mut members: Vec<MemberView> = client::block_on(client::get(admin, "/members"))?;
         members.retain(|member| member.state == MemberState::Alive);
         self.contacts
             .extend(members.iter().map(|member| ContactPoint {
