@@ -134,6 +134,7 @@ fn a_failed_run_names_its_page_and_the_page_says_what_was_expected() {
     std::fs::write(&file, DISAPPOINTED).unwrap();
     let reports = dir.path().join("not/there/yet");
     let output = Command::new(env!("CARGO_BIN_EXE_phalanx"))
+        .current_dir(&dir)
         .args(["simulate", "--seeds", "7", "--report"])
         .args([&reports, &file])
         .output()
