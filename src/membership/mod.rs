@@ -25,6 +25,7 @@
 //! | `parking`, `fetching` | records whose introduction is unknown here, and how it is got |
 //! | `traffic` | what flows on proven connections: pages, probes, keys |
 //! | `joining` | rounds over the contact points, judging joiners, the pages that follow |
+//! | `settling` | draining the parts' actions, so that no part ever calls another |
 //! | `contacts` | one such round: its addresses, outcomes and what they mean |
 //! | `healing` | redialling, for ever, whoever died without leaving |
 //! | `address_book` | where those were last seen |
@@ -49,6 +50,7 @@ mod parking;
 mod refusals;
 mod renewal;
 mod roster;
+mod settling;
 #[cfg(test)]
 mod tests;
 mod traffic;
@@ -74,7 +76,7 @@ pub use parking::{ASKED_MAX, FETCHES_MAX, PARKED_FOR, PARKED_MAX, PARKED_PAGES_M
 pub use refusals::Refusal;
 pub use renewal::UntrustedMember;
 
-use crate::admission::{self, Admission};
+use crate::admission::Admission;
 pub use crate::admission::{
     Channel, DialBack, FrameError, LinkChange, LinkId, Opened, VerificationId,
 };
@@ -488,7 +490,7 @@ impl Membership {
     }
 }
 
-// Inside: the parts' actions are drained here, so that no part ever calls another.
+// Inside.
 impl Membership {
     /// Whatever is called first after a wakeup was slept through is late by as much; what follows is late no more.
     fn notice_lateness(&mut self, now: Timestamp) {
@@ -496,168 +498,6 @@ impl Membership {
             self.swim
                 .handle_late_wake(now, now.saturating_since(wakeup.at));
         }
-    }
-
-    /// Works off what the parts have asked for, until nothing is left.
-    fn settle(&mut self, now: Timestamp) {
-        self.notice_lateness(now);
-        self.now = now;
-        loop {
-            self.work_on_contacts(now);
-            if let Some(action) = self.admission.poll() {
-                self.on_admission(now, action);
-            } else if let Some(action) = self.swim.poll() {
-                self.on_swim(now, action);
-            } else {
-                self.fetch(now);
-                self.work_on_examinations(now);
-                if self.admission.is_settled() && self.swim.is_settled() {
-                    break;
-                }
-            }
-            self.show_record(now);
-        }
-    }
-
-    /// Works off what admission has asked for, before something else is sent on the same connection.
-    fn settle_admission(&mut self, now: Timestamp) {
-        while let Some(action) = self.admission.poll() {
-            self.on_admission(now, action);
-        }
-    }
-
-    fn on_admission(&mut self, now: Timestamp, action: admission::Action) {
-        use admission::Action;
-        match action {
-            Action::Accept { join, peer, .. } => self.accept_joiner(now, join, &peer),
-            Action::Accepted {
-                join,
-                link,
-                peer,
-                ring,
-            } => self.on_accepted(now, join, link, peer, &ring),
-            Action::Checked { check, fault } => self.on_checked(check, fault),
-            Action::Close(link) => {
-                self.on_link_gone(now, link, true);
-                self.outbox.push_back(Output::Close(link));
-            }
-            Action::Committed {
-                link,
-                peer,
-                record,
-                ring,
-                ..
-            } => self.commit_joiner(now, (link.id(), &peer), &record, &ring),
-            Action::DialFailed {
-                link, addr, code, ..
-            } => self.on_dial_failed(now, link, addr, code),
-            Action::JoinEnded { addr, outcome } => self.on_join_ended(now, addr, outcome),
-            Action::Judged {
-                tag,
-                outcome,
-                fields,
-            } => self.on_judged(now, tag, outcome, fields.map(|fields| *fields)),
-            Action::JudgeJoin { join, peer, record } => {
-                let verdict = self.judge_joiner(now, &peer, &record);
-                self.admission.answer_join(now, join, verdict);
-            }
-            Action::JudgeListener {
-                link,
-                peer,
-                purpose,
-            } => self.on_listener(now, link, &peer, purpose),
-            Action::JudgeMember { link, peer } => {
-                let is_held = self.holds_life(now, &peer);
-                self.admission.answer_member(now, link, is_held);
-            }
-            Action::Open { link, addr, .. } => self.outbox.push_back(Output::Open { link, addr }),
-            Action::Proven { link, peer, .. } => self.on_proven(now, link, &peer),
-            Action::Refused(refusal) => self.on_refused(now, &refusal),
-            Action::Send(link, frame) => self.outbox.push_back(Output::Send(link, frame)),
-            Action::Verify { id, introduction } => {
-                self.outbox
-                    .push_back(Output::VerifyIntroduction { id, introduction });
-            }
-        }
-    }
-
-    fn on_swim(&mut self, now: Timestamp, action: swim::Action) {
-        use swim::Action;
-        match action {
-            Action::Event(event) => self.on_member_event(now, event),
-            Action::Fallback { to, probe } => self.with_link(now, &to, links::Job::Probe(probe)),
-            Action::Forgot(id) => {
-                self.roster.remove(&id);
-                self.links.forget(&id);
-                self.gate.replay.forget(&id);
-            }
-            Action::LeaveFinished { acks } => self.finish_leave(acks),
-            Action::NeedsGeneration { above } => self.on_other_life(above),
-            Action::PushPull { with } => self.with_link(now, &with, links::Job::PushPull),
-            Action::Send { to, body } => self.send_body(now, &to, body),
-            Action::SendFrame { to, body } => self.with_link(now, &to, links::Job::Body(body)),
-        }
-    }
-
-    fn on_member_event(&mut self, now: Timestamp, event: swim::Event) {
-        use swim::Event as Said;
-        let event = match event {
-            Said::Joined(record) => {
-                self.healing.book.remove(&record.id, record.addr);
-                self.on_company();
-                Event::MemberJoined(record)
-            }
-            Said::Suspected { record, by } => Event::MemberSuspected { record, by },
-            Said::Alive(record) => Event::MemberRefuted(record),
-            Said::Died { record, by } => {
-                if !self.does_any(&[Sabotage::AddressBookEmptied, Sabotage::NobodyRedialled]) {
-                    self.healing
-                        .book
-                        .insert(&record.id, record.addr, &mut self.rng);
-                }
-                self.close_links_to(now, &record.id, record.generation);
-                self.look_again_if_alone(now);
-                Event::MemberDied { record, by }
-            }
-            Said::Left(record) => {
-                self.healing.book.remove(&record.id, record.addr);
-                self.close_links_to(now, &record.id, record.generation);
-                self.look_again_if_alone(now);
-                Event::MemberLeft(record)
-            }
-            Said::Updated(record) => {
-                self.healing.book.remove(&record.id, record.addr);
-                Event::MemberUpdated(record)
-            }
-            Said::UdpUnreachable(id) => Event::UdpUnreachable(id),
-            Said::UdpReachable(id) => Event::UdpReachable(id),
-        };
-        self.outbox.push_back(Output::Event(event));
-    }
-
-    fn on_refused(&mut self, now: Timestamp, refusal: &admission::Refusal) {
-        let peer = (refusal.peer, refusal.id.clone());
-        self.note_refusal(now, peer, refusal.code, refusal.by_us);
-    }
-
-    fn note_refusal(
-        &mut self,
-        now: Timestamp,
-        (peer, id): (SocketAddr, Option<MemberId>),
-        code: Code,
-        by_us: bool,
-    ) {
-        self.refusals.note(now, code, peer);
-        if self.does(Sabotage::RefusalsUnsaid) {
-            return;
-        }
-        let event = Event::Refused {
-            peer,
-            id,
-            code,
-            by_us,
-        };
-        self.outbox.push_back(Output::Event(event));
     }
 
     /// Another process goes by our id in a later life. Two lives never raise their generations against each other: the lower
