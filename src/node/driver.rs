@@ -14,6 +14,7 @@
 //! in the sockets. So a wake that is late by more than a quarter of the probe interval reads those first, bounded, and only
 //! then lets the timers fire.
 
+mod examining;
 mod trust;
 
 use std::collections::BTreeMap;
@@ -28,9 +29,7 @@ use tokio::time::{sleep, timeout};
 
 use super::clock::Clock;
 use super::error::Ended;
-use super::examination::{
-    self, ExaminationAnswer, RehearsalAnswer, RehearseError, Rehearsed, Waiting,
-};
+use super::examination::{ExaminationAnswer, RehearsalAnswer, Waiting};
 use super::expiry::Notices;
 use super::handle::Shared;
 use super::log::{Chain, Log};
@@ -282,52 +281,6 @@ impl Driver {
             Input::Due => {}
             Input::Link(link, event) => self.take_link_event(link, event),
             Input::Outcome(outcome) => self.take_outcome(outcome),
-        }
-    }
-
-    fn examine(&mut self, answer: ExaminationAnswer) {
-        let mut started = Ok(());
-        // Who waits must be known before the answer can come, which it may at once.
-        let former = self.examining.take();
-        self.examining = Some(Waiting::Matrix(answer));
-        self.feed(|core, now| started = core.examine(now));
-        if let Err(error) = started
-            && let Some(Waiting::Matrix(answer)) = std::mem::replace(&mut self.examining, former)
-        {
-            let _ = answer.send(Err(error));
-        }
-    }
-
-    fn read_candidate(&mut self, pem: Vec<u8>, answer: RehearsalAnswer) {
-        let Some(trust) = self.trust.clone() else {
-            let _ = answer.send(Err(RehearseError::Plaintext));
-            return;
-        };
-        let core = self.shared.core();
-        let members = (core.local().id().clone(), core.presented());
-        drop(core);
-        let report = self.report.clone();
-        let read = examination::read_candidate(trust, pem, members, answer, report);
-        self.tasks.spawn(read);
-    }
-
-    fn rehearse(&mut self, read: Rehearsed, answer: RehearsalAnswer) {
-        let (chain, found) = match read {
-            Ok(read) => read,
-            Err(error) => {
-                let _ = answer.send(Err(error.into()));
-                return;
-            }
-        };
-        let mut started = Ok(());
-        let former = self.examining.take();
-        self.examining = Some(Waiting::Candidate(found, answer));
-        self.feed(|core, now| started = core.rehearse_chain(now, chain));
-        if let Err(error) = started
-            && let Some(Waiting::Candidate(_, answer)) =
-                std::mem::replace(&mut self.examining, former)
-        {
-            let _ = answer.send(Err(error.into()));
         }
     }
 
