@@ -179,6 +179,9 @@ impl World {
                 });
                 self.inputs.extend(input);
             }
+            Output::ConnectFailed { .. } | Output::HandOver { .. } => {
+                unreachable!("nobody connects for messages here")
+            }
             Output::Examined(_) | Output::JudgeChain { .. } => {
                 unreachable!("nothing is examined here")
             }

@@ -320,7 +320,7 @@ impl Admission {
         match role {
             Role::Ask(_) => Some(handshake_timeout.min(ASK_TIMEOUT)),
             Role::Check(..) | Role::DialBack(_) => Some(handshake_timeout.min(DIAL_BACK_TIMEOUT)),
-            Role::Accepted | Role::Attempt(_) | Role::Member(_) => None,
+            Role::Accepted | Role::Attempt(_) | Role::Member(_) | Role::Messages(_) => None,
         }
     }
 

@@ -60,7 +60,7 @@ pub enum Action {
         /// The gossip keys it brings; none if it was alone.
         ring: WireKeyring,
     },
-    /// A dial by [`super::Admission::dial_member`] has come to nothing. On [`Code::JoinFirst`], join at that address.
+    /// A dial by [`super::Admission::dial_member`] or [`super::Admission::dial_for_messages`] has come to nothing. On [`Code::JoinFirst`], join at that address.
     DialFailed {
         /// The connection.
         link: LinkId,
@@ -70,6 +70,18 @@ pub enum Action {
         addr: SocketAddr,
         /// Why not.
         code: Code,
+    },
+    /// Both ends of a connection for messages are proven. From now on it is no concern of admission's but for its end: no frame
+    /// is sent on it, and none is taken.
+    HandOver {
+        /// The connection.
+        link: ProvenLink,
+        /// Who is at the other end.
+        peer: Peer,
+        /// Which end we are.
+        side: Side,
+        /// What goes out before anything else: a dialer's last word. The listener says nothing before it.
+        first: Option<Frame>,
     },
     /// An attempt by [`super::Admission::join`] has ended.
     JoinEnded {
@@ -104,15 +116,18 @@ pub enum Action {
         link: LinkId,
         /// Who has answered.
         peer: Peer,
-        /// What we have dialled for: [`Purpose::Join`] or [`Purpose::Member`].
+        /// What we have dialled for: [`Purpose::Join`], [`Purpose::Member`] or [`Purpose::Messages`].
         purpose: Purpose,
     },
-    /// Is this very life held as alive, suspect or dead? Answer with [`super::Admission::answer_member`].
+    /// Is this very life held as alive, suspect or dead, and does it serve the purpose? Answer with
+    /// [`super::Admission::answer_member`].
     JudgeMember {
         /// The connection.
         link: LinkId,
         /// Who says it is a member.
         peer: Peer,
+        /// What it has dialled for: [`Purpose::Member`] or [`Purpose::Messages`].
+        purpose: Purpose,
     },
     /// Dial a peer; the outcome comes back as a [`super::LinkChange`].
     Open {

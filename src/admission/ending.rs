@@ -73,22 +73,23 @@ impl Admission {
     /// Ends a connection: tells the peer, the driver, the log, and whoever waited for it. One that is unknown has ended
     /// before.
     pub(super) fn end(&mut self, now: Timestamp, link: LinkId, end: End) {
-        let Some(Link {
+        let Some(held) = self.links.remove(&link) else {
+            return;
+        };
+        let is_handed_over = held.is_handed_over();
+        let Link {
             role,
             addr,
             connection,
             is_usable,
             rejection,
-        }) = self.links.remove(&link)
-        else {
-            return;
-        };
+        } = held;
         self.deadlines.clear(Timer::Link(link));
         self.introductions.forget_waiting(link);
         if let Some(ours) = connection.as_deref().and_then(Connection::ours) {
             self.local.forget(&ours.nonce);
         }
-        if connection.is_some() {
+        if connection.is_some() && !is_handed_over {
             self.say(link, end);
         }
         if !matches!(end, End::Lost(_)) {
@@ -146,7 +147,7 @@ impl Admission {
                 self.actions.push_back(Action::Checked { check, fault });
             }
             Role::DialBack(join) => self.dial_back_failed(now, link, join, end.code()),
-            Role::Member(id) => {
+            Role::Member(id) | Role::Messages(id) => {
                 let code = end.code();
                 self.actions.push_back(Action::DialFailed {
                     link,

@@ -63,10 +63,11 @@ impl Admission {
             Role::Attempt(_) | Role::Ask(_) | Role::Check(..) => (Purpose::Join, None),
             Role::DialBack(join) => (Purpose::DialBack(*join), self.joiners_nonce(*join)),
             Role::Accepted | Role::Member(_) => (Purpose::Member, None),
+            Role::Messages(_) => (Purpose::Messages, None),
         };
         // All but members' connections speak of our record, or repeat what was shown on another: the current introduction.
         let opened = match role {
-            Role::Member(_) => opened,
+            Role::Member(_) | Role::Messages(_) => opened,
             _ => opened.whatever_is_shown(),
         };
         let nonce = self.secrets.nonce();
@@ -113,14 +114,15 @@ impl Admission {
         link: LinkId,
         frame: Frame,
     ) -> Result<Option<Frame>, Code> {
+        let held = self.links.get_mut(&link);
         let Some(Link {
             role,
             connection: Some(connection),
             is_usable,
             ..
-        }) = self.links.get_mut(&link)
+        }) = held.filter(|held| !held.is_handed_over())
         else {
-            // We have closed it, and the peer does not know yet.
+            // We have closed it, and the peer does not know yet; or it carries no frames any more.
             return Ok(None);
         };
         match (frame, &role) {
@@ -179,18 +181,20 @@ impl Admission {
         }
     }
 
-    /// Answers [`Action::JudgeMember`].
-    pub fn answer_member(&mut self, now: Timestamp, link: LinkId, is_held: bool) {
+    /// Answers [`Action::JudgeMember`]; a code refuses the peer.
+    pub fn answer_member(&mut self, now: Timestamp, link: LinkId, verdict: Result<(), Code>) {
         let is_asked = self.links.get(&link).is_some_and(|held| {
             held.role == Role::Accepted
                 && held.connection.as_ref().is_some_and(|connection| {
-                    connection.is_judged() && connection.purpose() == Some(Purpose::Member)
+                    let purpose = connection.purpose();
+                    let of_members = [Some(Purpose::Member), Some(Purpose::Messages)];
+                    connection.is_judged() && of_members.contains(&purpose)
                 })
         });
-        match (is_asked, is_held) {
+        match (is_asked, verdict) {
             (false, _) => {}
-            (true, true) => self.greet_back(link, None),
-            (true, false) => self.refuse(now, link, Code::JoinFirst),
+            (true, Ok(())) => self.greet_back(link, None),
+            (true, Err(code)) => self.refuse(now, link, code),
         }
     }
 
@@ -213,6 +217,11 @@ impl Admission {
                 self.ready(link);
                 self.set_usable(link);
             }
+            (Role::Messages(_), Ok(())) => {
+                let connection = self.link_mut(link).connection.as_mut();
+                let ready = connection.expect("it is open").ready();
+                self.hand_over(link, Some(ready));
+            }
             (Role::Accepted | Role::Ask(_) | Role::Check(..) | Role::DialBack(_), Ok(())) => {}
         }
     }
@@ -221,11 +230,11 @@ impl Admission {
         match progress {
             Progress::Answer(frame) => self.send(link, frame),
             Progress::Identified => self.identified(now, link)?,
-            Progress::Up => {
-                if self.purpose(link) == Some(Purpose::Member) {
-                    self.set_usable(link);
-                }
-            }
+            Progress::Up => match self.purpose(link) {
+                Some(Purpose::Member) => self.set_usable(link),
+                Some(Purpose::Messages) => self.hand_over(link, None),
+                Some(Purpose::DialBack(_) | Purpose::Join) | None => {}
+            },
             Progress::Verify(introduction) => {
                 let source = self.link_mut(link).addr.ip();
                 self.introductions.enqueue(link, source, introduction);
@@ -258,8 +267,10 @@ impl Admission {
             }
             Role::Check(..) => return Err(Code::WrongMember),
             Role::DialBack(join) => self.joiner_met(now, link, join, &peer, &theirs)?,
-            Role::Member(id) if id != peer.id => return Err(Code::WrongMember),
-            Role::Attempt(_) | Role::Member(_) => {
+            Role::Member(id) | Role::Messages(id) if id != peer.id => {
+                return Err(Code::WrongMember);
+            }
+            Role::Attempt(_) | Role::Member(_) | Role::Messages(_) => {
                 let purpose = theirs.purpose;
                 self.actions.push_back(Action::JudgeListener {
                     link,
@@ -278,7 +289,13 @@ impl Admission {
                 self.greet_back(link, echo);
             }
             Purpose::Join => self.greet_back(link, None),
-            Purpose::Member => self.actions.push_back(Action::JudgeMember { link, peer }),
+            purpose @ (Purpose::Member | Purpose::Messages) => {
+                self.actions.push_back(Action::JudgeMember {
+                    link,
+                    peer,
+                    purpose,
+                });
+            }
         }
         Ok(())
     }
@@ -317,6 +334,23 @@ impl Admission {
             peer: connection.peer().expect("proven by its hello"),
             side: connection.side(),
             purpose: connection.purpose().expect("the dialer has said hello"),
+        };
+        self.actions.push_back(action);
+    }
+
+    /// From now on the connection is the parent's, and carries no frames.
+    fn hand_over(&mut self, link: LinkId, first: Option<Frame>) {
+        self.deadlines.clear(Timer::Link(link));
+        let held = self.link_mut(link);
+        held.is_usable = true;
+        let connection = held.connection.as_ref().expect("it is open");
+        let action = Action::HandOver {
+            link: connection
+                .proven()
+                .expect("only a proven connection is handed over"),
+            peer: connection.peer().expect("proven by its hello"),
+            side: connection.side(),
+            first,
         };
         self.actions.push_back(action);
     }

@@ -116,10 +116,19 @@ struct Link {
     addr: SocketAddr,
     /// None while it is dialled.
     connection: Option<Box<Connection>>,
-    /// Whether frames of all kinds may pass: it was reported as proven.
+    /// Whether it is the parent's: it was reported as proven, and frames of all kinds may pass; or it was handed over, and
+    /// none do any more.
     is_usable: bool,
     /// What is wrong with the certificate shown on a dial.
     rejection: Option<String>,
+}
+
+impl Link {
+    /// Whether it has left the world of frames.
+    fn is_handed_over(&self) -> bool {
+        let purpose = self.connection.as_ref().and_then(|open| open.purpose());
+        self.is_usable && purpose == Some(Purpose::Messages)
+    }
 }
 
 /// Why we have a connection.
@@ -137,6 +146,8 @@ enum Role {
     DialBack(JoinId),
     /// To talk to this member.
     Member(MemberId),
+    /// To exchange messages with this member.
+    Messages(MemberId),
 }
 
 /// What a deadline is for.
@@ -282,6 +293,12 @@ impl Admission {
     /// Dials a fellow member. [`Action::Proven`] or [`Action::DialFailed`] follows.
     pub fn dial_member(&mut self, now: Timestamp, id: &MemberId, addr: SocketAddr) -> LinkId {
         self.dial(now, addr, Role::Member(id.clone()), Purpose::Member)
+    }
+
+    /// Dials a fellow member to exchange messages with it. [`Action::HandOver`] or [`Action::DialFailed`] follows.
+    pub fn dial_for_messages(&mut self, now: Timestamp, id: &MemberId, addr: SocketAddr) -> LinkId {
+        let role = Role::Messages(id.clone());
+        self.dial(now, addr, role, Purpose::Messages)
     }
 
     /// Dials a member only to see whether both ends prove themselves to each other; nothing is left of it at either.

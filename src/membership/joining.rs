@@ -436,7 +436,9 @@ impl Membership {
     fn judge_listener(&self, now: Timestamp, peer: &Peer, purpose: Purpose) -> Result<(), Code> {
         match purpose {
             _ if !self.may_have_its_id(now, peer) => Err(Code::MemberIdInUse),
-            Purpose::Member if !self.holds_life(now, peer) => Err(Code::JoinFirst),
+            Purpose::Member | Purpose::Messages if !self.holds_life(now, peer) => {
+                Err(Code::JoinFirst)
+            }
             _ => Ok(()),
         }
     }

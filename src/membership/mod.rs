@@ -16,6 +16,7 @@
 //! | `output` | what the driver is asked, what the application is told |
 //! | `gate` | opening and sealing datagrams |
 //! | `links` | the pool of proven connections |
+//! | `messages` | the connections handed over for messages and streams |
 //! | `keys` | how gossip keys spread, take over and are replaced |
 //! | `exchange` | push-pulls under way |
 //! | `vouching` | whose word a record is: signatures and pins |
@@ -44,6 +45,7 @@ mod healing;
 mod joining;
 mod keys;
 mod links;
+mod messages;
 mod options;
 mod output;
 mod parking;
@@ -70,6 +72,7 @@ pub use expiry::{ExpiredMember, SoonestExpiry};
 pub use gate::{DatagramError, DatagramStats};
 pub(crate) use guest::Guest;
 pub use keys::{KeyStatus, RotateError};
+pub use messages::{ConnectError, MESSAGE_LINKS_MAX, MessagePeer};
 pub use options::{LocalMember, Options};
 pub use output::{Event, Output, Timer, Wakeup};
 pub use parking::{ASKED_MAX, FETCHES_MAX, PARKED_FOR, PARKED_MAX, PARKED_PAGES_MAX};
@@ -105,6 +108,7 @@ pub struct Membership {
     keyring: Keyring,
     keys: keys::Keys,
     links: links::Links,
+    messages: messages::Messages,
     pulls: exchange::Pulls,
     examining: examining::Examining,
     contacts: contacts::Contacts,
@@ -196,6 +200,7 @@ impl Membership {
             keyring: Keyring::new(now, secrets.gossip_key(), spread),
             keys: keys::Keys::default(),
             links: links::Links::default(),
+            messages: messages::Messages::default(),
             pulls: exchange::Pulls::new(options.handshake_timeout),
             examining: examining::Examining::default(),
             contacts: contacts::Contacts::new(options.local.advertised),

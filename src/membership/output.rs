@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 
-use super::{ChainId, ContactPoint, Examined, JudgedChain};
+use super::{ChainId, ContactPoint, Examined, JudgedChain, MessagePeer};
 use crate::admission::{LinkId, VerificationId};
 use crate::member::{MemberId, MemberRecord};
 use crate::time::Timestamp;
 use crate::wire::frame::Frame;
-use crate::wire::hello::Introduction;
+use crate::wire::hello::{Introduction, Side};
 use crate::wire::refusal::Code;
 
 /// One thing for the driver to do. Drain until [`Output::Wait`].
@@ -16,10 +16,30 @@ use crate::wire::refusal::Code;
 pub enum Output {
     /// Close a connection once what was sent on it has gone out; no answer is owed, not even `Closed`.
     Close(LinkId),
+    /// A dial by [`super::Membership::connect`] has come to nothing; tell whoever waits for it.
+    ConnectFailed {
+        /// The connection.
+        link: LinkId,
+        /// Why.
+        code: Code,
+    },
     /// Tell the application.
     Event(Event),
     /// Tell whoever asked for [`super::Membership::examine`] or [`super::Membership::rehearse_chain`].
     Examined(Vec<Examined>),
+    /// Take a connection over for messages: its other end is proven, a live member, and this node is proven to it. No frame
+    /// passes on it any more, and none is handed in. When it is over, say so: [`super::Membership::disconnect`], or
+    /// [`super::LinkChange::Closed`] if it is lost. When [`Output::Close`] comes, end it.
+    HandOver {
+        /// The connection.
+        link: LinkId,
+        /// Who is at the other end.
+        peer: MessagePeer,
+        /// Which end we are.
+        side: Side,
+        /// What must be written first: a dialer's last frame of the handshake.
+        first: Option<Frame>,
+    },
     /// Have a chain judged as in a handshake, in both roles, and hand what is wrong with it to `handle_chain_judged`.
     JudgeChain {
         /// What to call it in the answer.

@@ -64,6 +64,12 @@ impl Membership {
             Action::DialFailed {
                 link, addr, code, ..
             } => self.on_dial_failed(now, link, addr, code),
+            Action::HandOver {
+                link,
+                peer,
+                side,
+                first,
+            } => self.on_hand_over(now, link, peer, (side, first)),
             Action::JoinEnded { addr, outcome } => self.on_join_ended(now, addr, outcome),
             Action::Judged {
                 tag,
@@ -79,9 +85,13 @@ impl Membership {
                 peer,
                 purpose,
             } => self.on_listener(now, link, &peer, purpose),
-            Action::JudgeMember { link, peer } => {
-                let is_held = self.holds_life(now, &peer);
-                self.admission.answer_member(now, link, is_held);
+            Action::JudgeMember {
+                link,
+                peer,
+                purpose,
+            } => {
+                let verdict = self.judge_member(now, &peer, purpose);
+                self.admission.answer_member(now, link, verdict);
             }
             Action::Open { link, addr, .. } => self.outbox.push_back(Output::Open { link, addr }),
             Action::Proven { link, peer, .. } => self.on_proven(now, link, &peer),
@@ -117,6 +127,7 @@ impl Membership {
         let event = match event {
             Said::Joined(record) => {
                 self.healing.book.remove(&record.id, record.addr);
+                self.close_former_lives(now, &record.id, record.generation);
                 self.on_company();
                 Event::MemberJoined(record)
             }
@@ -140,6 +151,7 @@ impl Membership {
             }
             Said::Updated(record) => {
                 self.healing.book.remove(&record.id, record.addr);
+                self.close_former_lives(now, &record.id, record.generation);
                 Event::MemberUpdated(record)
             }
             Said::UdpUnreachable(id) => Event::UdpUnreachable(id),

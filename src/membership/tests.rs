@@ -4,6 +4,7 @@
 mod expiry;
 mod impostor;
 mod malice;
+mod messages;
 mod renewal;
 mod rotation;
 mod tls;

@@ -38,6 +38,7 @@ impl Membership {
         self.end_request(now, link);
         self.forget_join(link);
         self.forget_examination(link, by_us);
+        self.on_messages_gone(now, link, by_us);
         if let Some((far, last)) = self.links.remove(link)
             && last
             && !by_us
@@ -54,6 +55,9 @@ impl Membership {
         addr: SocketAddr,
         code: Code,
     ) {
+        if self.messages.dial_failed(link).is_some() {
+            return self.on_connect_failed(now, link, addr, code);
+        }
         let Some((id, jobs)) = self.links.dial_failed(link) else {
             return;
         };
@@ -137,7 +141,13 @@ impl Membership {
 
     /// Closes the connections to a life that has ended; those to a later life stay.
     pub(super) fn close_links_to(&mut self, now: Timestamp, id: &MemberId, generation: Generation) {
-        for link in self.links.all_to(id, generation) {
+        let for_messages = self.message_links_to(id, generation);
+        for link in self
+            .links
+            .all_to(id, generation)
+            .into_iter()
+            .chain(for_messages)
+        {
             self.close_link(now, link);
         }
     }

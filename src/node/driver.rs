@@ -15,6 +15,7 @@
 //! then lets the timers fire.
 
 mod examining;
+mod messages;
 mod trust;
 
 use std::collections::BTreeMap;
@@ -137,6 +138,8 @@ pub(super) struct Driver {
     notices: Notices,
     accepted: u64,
     overflowed: Vec<LinkId>,
+    /// Connections for messages that are over.
+    over: Vec<LinkId>,
     wakeup: Option<Timestamp>,
     ended: Option<Ended>,
     buffer: Vec<u8>,
@@ -211,6 +214,7 @@ impl Driver {
             notices: Notices::default(),
             accepted: 0,
             overflowed: Vec::new(),
+            over: Vec::new(),
             wakeup: None,
             ended: None,
             buffer: vec![0; DATAGRAM_LEN_MAX],
@@ -480,6 +484,7 @@ impl Driver {
         for id in std::mem::take(&mut self.overflowed) {
             self.cut(id, Code::Overflow);
         }
+        self.report_over();
     }
 
     /// Does one thing the core asks for.
@@ -491,7 +496,10 @@ impl Driver {
                     dial.task.abort();
                 }
             }
+            // Nobody connects yet.
+            Output::ConnectFailed { .. } => {}
             Output::Event(event) => self.tell(event),
+            Output::HandOver { link, .. } => self.hand_over(link),
             Output::Examined(said) => {
                 if let Some(waiting) = self.examining.take() {
                     waiting.answer(said);

@@ -282,9 +282,17 @@ impl Network {
         };
         match output {
             Output::Close(link) => self.close(node, link),
+            // No application of a scenario connects.
+            Output::ConnectFailed { .. } => {}
             Output::Event(event) => self.on_event(node, event),
             // No scenario asks for an examination, so nobody is asked to judge.
             Output::Examined(_) | Output::JudgeChain { .. } => {}
+            // Nothing but its first bytes is said on a connection for messages; it stays open until somebody closes it.
+            Output::HandOver { link, first, .. } => {
+                if let Some(first) = first {
+                    self.send_frame(node, link, &first);
+                }
+            }
             Output::Open { link, addr } => self.dial(node, link, addr),
             Output::Resolve(point) => self.resolve(node, point),
             Output::Send(link, frame) => self.send_frame(node, link, &frame),

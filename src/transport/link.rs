@@ -9,16 +9,19 @@
 //! * Until a frame beyond the handshake has passed, no more than [`RAW_LEN_MAX`] bytes are read at all.
 //! * **Every burst of writes ends with a flush.** `poll_write` of tokio-rustls may leave encrypted bytes in its own
 //!   buffer; only a flush promises that they go out. Without it a link stalls once in tens of thousands of times.
+//! * After `Ready`, the last frame of a handshake, nothing is read until the driver has decided what becomes of the stream:
+//!   it may go on with frames, or be given up with all that was read beyond them ([`LinkHandle::give_up`]).
 //! * A handle that is dropped closes its link: what was sent goes out, the sending half is shut, the peer's last bytes
 //!   are drained, all within [`LINGER`], so that the peer can read a refusal.
 
+use std::fmt;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader, ReadHalf, WriteHalf};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::door::Stream;
@@ -56,13 +59,31 @@ pub struct Overflow;
 pub struct LinkHandle {
     queue: mpsc::UnboundedSender<Vec<u8>>,
     shared: Arc<Shared>,
-    _closing: oneshot::Sender<()>,
+    release: oneshot::Sender<oneshot::Sender<GivenUp>>,
+}
+
+/// The stream of a link that carries frames no more.
+pub struct GivenUp {
+    /// Its bytes.
+    pub stream: Stream,
+    /// What was read of it beyond the last frame.
+    pub early: Vec<u8>,
 }
 
 #[derive(Debug, Default)]
 struct Shared {
     queued: AtomicUsize,
     unlimited: AtomicBool,
+    going_on: Notify,
+}
+
+impl fmt::Debug for GivenUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let early = &self.early.len();
+        f.debug_struct("GivenUp")
+            .field("early", early)
+            .finish_non_exhaustive()
+    }
 }
 
 impl LinkHandle {
@@ -84,9 +105,20 @@ impl LinkHandle {
         Ok(())
     }
 
-    /// The peer is proven: it may send more than [`RAW_LEN_MAX`]. Sending it a frame beyond the handshake says so too.
+    /// The peer is proven: it may send more than [`RAW_LEN_MAX`], and frames behind its `Ready` are read. Sending it a frame
+    /// beyond the handshake says so too.
     pub fn lift_limit(&self) {
         self.shared.unlimited.store(true, Ordering::Relaxed);
+        self.shared.going_on.notify_one();
+    }
+
+    /// Gives the stream up for something else than frames, once what was sent has gone out. Nothing comes of it if the link
+    /// has ended. What has come of a frame that is not complete yet is lost: after `Ready` there is none such at the end
+    /// that it was sent to, and the one that sent it expects nothing.
+    pub fn give_up(self) -> oneshot::Receiver<GivenUp> {
+        let (heir, given_up) = oneshot::channel();
+        let _ = self.release.send(heir);
+        given_up
     }
 }
 
@@ -98,7 +130,7 @@ pub fn open<Id: Copy>(
     events: mpsc::Sender<(Id, LinkEvent)>,
 ) -> (LinkHandle, impl Future<Output = ()>) {
     let (queue, frames) = mpsc::unbounded_channel();
-    let (closing, closed) = oneshot::channel();
+    let (release, released) = oneshot::channel();
     let shared = Arc::<Shared>::default();
     let (reader, writer) = tokio::io::split(stream);
     let writer = Writer {
@@ -111,16 +143,24 @@ pub fn open<Id: Copy>(
     let handle = LinkHandle {
         queue,
         shared: Arc::clone(&shared),
-        _closing: closing,
+        release,
     };
-    (handle, run(reader, writer, shared, closed, (id, events)))
+    (handle, run(reader, writer, shared, released, (id, events)))
+}
+
+/// How a link ends.
+enum End {
+    Broken(LinkError),
+    /// Its handle was dropped.
+    Closed,
+    GivenUp(oneshot::Sender<GivenUp>),
 }
 
 async fn run<Id: Copy>(
     reader: ReadHalf<Stream>,
     mut writer: Writer,
     shared: Arc<Shared>,
-    closed: oneshot::Receiver<()>,
+    released: oneshot::Receiver<oneshot::Sender<GivenUp>>,
     (id, events): (Id, mpsc::Sender<(Id, LinkEvent)>),
 ) {
     let mut reader = BufReader::new(reader);
@@ -128,12 +168,20 @@ async fn run<Id: Copy>(
         let reading = pin!(read_frames(&mut reader, &shared, id, &events));
         let writing = pin!(writer.run());
         tokio::select! {
-            error = reading => Some(error),
-            Err(error) = writing => Some(cut(error)),
-            _ = closed => None,
+            error = reading => End::Broken(error),
+            Err(error) = writing => End::Broken(cut(error)),
+            heir = released => heir.map_or(End::Closed, End::GivenUp),
         }
     };
-    if let Some(error) = ended {
+    if let End::GivenUp(heir) = ended {
+        if let Ok(Ok(())) = timeout(LINGER, writer.run()).await {
+            let early = reader.buffer().to_vec();
+            let stream = reader.into_inner().unsplit(writer.stream);
+            let _ = heir.send(GivenUp { stream, early });
+        }
+        return;
+    }
+    if let End::Broken(error) = ended {
         let is_violation = error.code == Code::ProtocolViolation;
         let _ = events.send((id, LinkEvent::Closed(error))).await;
         if !is_violation {
@@ -157,8 +205,14 @@ async fn read_frames<Id: Copy>(
             Ok(frame) => frame,
             Err(error) => return error,
         };
+        let is_last_of_handshake = frame == Frame::Ready;
         if events.send((id, LinkEvent::Frame(frame))).await.is_err() {
             return Code::Leaving.into();
+        }
+        if is_last_of_handshake {
+            while !shared.unlimited.load(Ordering::Relaxed) {
+                shared.going_on.notified().await;
+            }
         }
     }
 }

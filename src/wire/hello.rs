@@ -39,6 +39,8 @@ pub enum Purpose {
     DialBack(JoinId),
     /// To talk to a fellow member.
     Member,
+    /// To carry messages and streams to or from a fellow member: no frame follows the handshake.
+    Messages,
 }
 
 /// The first words of either end.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use phalanx::time::Timestamp;
 use phalanx::transport::door::{self, Secured};
-use phalanx::transport::link::{self, LinkEvent, LinkHandle, RAW_LEN_MAX};
+use phalanx::transport::link::{self, GivenUp, LinkEvent, LinkHandle, RAW_LEN_MAX};
 use phalanx::transport::session::Session;
 use phalanx::transport::sniff::UNEXPECTED_MESSAGE;
 use phalanx::transport::tcp::{self, BindError, Listener, SocketOptions};
@@ -445,6 +445,58 @@ async fn an_unproven_peer_is_not_read_beyond_the_limit() {
 }
 
 #[tokio::test]
+async fn a_stream_that_is_given_up_loses_nothing_that_came_behind_the_last_frame() {
+    for security in [Security::Plain, Security::tls()] {
+        let (dialer, mut listener) = Link::secured_pair(&security).await;
+        // What follows in the same write is not read as frames until somebody says so, nor taken for one that breaks the
+        // protocol.
+        let mut dialer = dialer.give_up().await;
+        let words = b"no frame at all, but something else";
+        let said = [&Frame::Ready.encode()[..], words].concat();
+        dialer.stream.write_all(&said).await.unwrap();
+        dialer.stream.flush().await.unwrap();
+        assert_eq!(listener.frame().await, Frame::Ready);
+
+        let mut listener = listener.give_up().await;
+        listener.stream.write_all(b"and back").await.unwrap();
+        listener.stream.flush().await.unwrap();
+        let mut heard = listener.early;
+        let missing = words.len() - heard.len();
+        let mut rest = vec![0; missing];
+        within(listener.stream.read_exact(&mut rest)).await.unwrap();
+        heard.extend(rest);
+        assert_eq!(heard, words);
+        let mut back = [0; 8];
+        within(dialer.stream.read_exact(&mut back)).await.unwrap();
+        assert_eq!((&back, dialer.early), (b"and back", vec![]));
+    }
+}
+
+#[tokio::test]
+async fn what_was_sent_goes_out_before_a_stream_is_given_up() {
+    let (dialer, mut listener) = Link::secured_pair(&Security::Plain).await;
+    let frame = Frame::Body(vec![7; 1_000]);
+    for _ in 0..1_000 {
+        dialer.handle.send(&frame).unwrap();
+    }
+    listener.handle.lift_limit();
+    let given_up = tokio::spawn(dialer.give_up());
+    for _ in 0..1_000 {
+        assert_eq!(listener.frame().await, frame);
+    }
+    within(given_up).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_link_that_has_ended_cannot_be_given_up() {
+    let (mut link, peer) = Link::with_raw_peer().await;
+    drop(peer);
+    link.closed().await;
+    within(link.task).await.unwrap();
+    assert!(within(link.handle.give_up()).await.is_err());
+}
+
+#[tokio::test]
 async fn a_peer_that_does_not_read_overflows_its_queue_and_is_cut() {
     let (link, peer) = Link::with_raw_peer().await;
     let frame = Frame::Body(vec![0; 100_000]);
@@ -574,6 +626,21 @@ impl Link {
         (Self::open(dialled), Self::open(accepted))
     }
 
+    /// The same in plaintext too, where the door waits for the dialer's first byte.
+    async fn secured_pair(security: &Security) -> (Self, Self) {
+        if let Security::Tls(_) = security {
+            return Self::pair(security).await;
+        }
+        let (listener, peer) = Self::with_raw_peer().await;
+        let dialer = Self::open(Secured {
+            stream: Box::new(peer),
+            channel: Channel::Plain,
+            peer: None,
+            session: None,
+        });
+        (dialer, listener)
+    }
+
     async fn with_raw_peer() -> (Self, TcpStream) {
         let (listener, _udp) = bind("127.0.0.1:0").unwrap();
         let peer = TcpStream::connect(listener.local_addr().unwrap())
@@ -587,6 +654,12 @@ impl Link {
             session: None,
         };
         (Self::open(secured), peer)
+    }
+
+    async fn give_up(self) -> GivenUp {
+        let given_up = within(self.handle.give_up()).await.unwrap();
+        within(self.task).await.unwrap();
+        given_up
     }
 
     async fn event(&mut self) -> LinkEvent {

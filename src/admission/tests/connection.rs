@@ -12,7 +12,7 @@ use crate::wire::frame::{PageEntry, WireKey, WireKeyring};
 use crate::wire::hello::{Hello, Introduction, IntroductionFields, IntroductionHash, Side};
 
 /// What both ends make of a connection that comes to nothing.
-fn assert_refused(world: &World, by: usize, of: usize, code: Code) {
+pub(super) fn assert_refused(world: &World, by: usize, of: usize, code: Code) {
     assert_eq!(
         world.refusals(by, true),
         [(code, None)],

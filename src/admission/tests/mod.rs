@@ -4,6 +4,7 @@
 mod bounds;
 mod connection;
 mod join;
+mod messages;
 mod rehearsal;
 mod token;
 mod world;

@@ -228,6 +228,14 @@ impl World {
         link
     }
 
+    pub(super) fn dial_for_messages(&mut self, from: usize, to: usize) -> LinkId {
+        let (id, addr) = (self.id(to), self.nodes[to].addr);
+        let admission = &mut self.nodes[from].admission;
+        let link = admission.dial_for_messages(self.now, &id, addr);
+        self.run();
+        link
+    }
+
     /// Lets everything happen that does not wait for time to pass.
     pub(super) fn run(&mut self) {
         for n in 0..self.nodes.len() {
@@ -349,11 +357,25 @@ impl World {
                 let verdict = node.verdict_on_listeners;
                 node.admission.answer_listener(now, link, verdict);
             }
-            Action::JudgeMember { link, ref peer } => {
+            Action::JudgeMember { link, ref peer, .. } => {
                 let node = &mut self.nodes[n];
                 let is_held = node.held.contains(&(peer.id.clone(), peer.generation));
-                node.admission.answer_member(now, link, is_held);
+                let verdict = if is_held {
+                    Ok(())
+                } else {
+                    Err(Code::JoinFirst)
+                };
+                node.admission.answer_member(now, link, verdict);
                 node.events.push(action);
+            }
+            // What takes it over writes this first.
+            Action::HandOver {
+                link, ref first, ..
+            } => {
+                if let Some(first) = first.clone() {
+                    self.send(n, link.id(), first);
+                }
+                self.nodes[n].events.push(action);
             }
             Action::JudgeJoin { join, .. } => {
                 let node = &mut self.nodes[n];
@@ -624,6 +646,18 @@ impl World {
             _ => None,
         };
         self.nodes[n].events.iter().filter_map(proven).collect()
+    }
+
+    pub(super) fn handed_over(&self, n: usize) -> Vec<(LinkId, Peer)> {
+        let handed_over = |event: &Action| match event {
+            Action::HandOver { link, peer, .. } => Some((link.id(), peer.clone())),
+            _ => None,
+        };
+        self.nodes[n]
+            .events
+            .iter()
+            .filter_map(handed_over)
+            .collect()
     }
 
     pub(super) fn committed(&self, n: usize) -> Vec<MemberId> {

@@ -258,6 +258,7 @@ impl<'a> Round<'a> {
         if !self.links.contains_key(&link) {
             return;
         }
+        let is_proven = matches!(event, LinkEvent::Frame(Frame::Ready));
         self.feed(|guest, now| match event {
             LinkEvent::Frame(frame) => {
                 // The refusal is among the actions.
@@ -268,6 +269,9 @@ impl<'a> Round<'a> {
                 guest.admission.handle_link(now, link, change);
             }
         });
+        if let (Some(handle), true) = (self.links.get(&link), is_proven) {
+            handle.lift_limit();
+        }
     }
 
     /// Feeds one input, and does all that comes of it.
@@ -300,7 +304,8 @@ impl<'a> Round<'a> {
                 self.guest.admission.answer_listener(now, link, Ok(()));
             }
             Action::JudgeMember { link, .. } => {
-                self.guest.admission.answer_member(now, link, false);
+                let verdict = Err(Code::JoinFirst);
+                self.guest.admission.answer_member(now, link, verdict);
             }
             Action::Open { link, addr, .. } => {
                 let names = self.names.get(&addr).cloned().unwrap_or_default();
@@ -329,6 +334,7 @@ impl<'a> Round<'a> {
             | Action::Checked { .. }
             | Action::Committed { .. }
             | Action::DialFailed { .. }
+            | Action::HandOver { .. }
             | Action::Judged { .. }
             | Action::Proven { .. } => {}
         }

@@ -165,6 +165,7 @@ impl Intruder {
             hello(Purpose::Join),
             hello(Purpose::Member),
             hello(Purpose::DialBack(join)),
+            hello(Purpose::Messages),
             Frame::Introduction(introduction.clone()),
             Frame::Introductions {
                 entries: vec![introduction.clone()],
@@ -205,7 +206,8 @@ impl Intruder {
             Frame::WantIntroduction,
             Frame::WantIntroductions(vec![IntroductionTag([1; 16])]),
         ];
-        let stories = [Purpose::Join, Purpose::Member].map(|purpose| {
+        let purposes = [Purpose::Join, Purpose::Member, Purpose::Messages];
+        let stories = purposes.map(|purpose| {
             let introduction = Frame::Introduction(introduction.clone());
             let rest = [Frame::Ready, request.clone(), page.clone(), body.clone()];
             [vec![hello(purpose), introduction], rest.to_vec()].concat()
