@@ -58,7 +58,7 @@
 //! | F0 | [`time`], [`member`] | timestamps; ids, lives, states, records and which of two is newer |
 //! | F1 | [`wire`] | every byte that travels |
 //! | F2 | [`swim`], [`trust`], [`seal`] | failure detection and gossip; certificates; the gossip key |
-//! | F3 | [`admission`], [`membership`] | from a raw connection to a proven one; the state machine that composes all below |
+//! | F3 | [`admission`], [`membership`], [`messaging`] | from a raw connection to a proven one; the state machine that composes all below; calls and streams |
 //! | F4 | [`transport`], `config` | sockets and TLS; Zeebe's configuration |
 //! | F5 | [`Node`] | tokio around it |
 //! | F6 | `admin` | HTTP on the management port |
@@ -82,6 +82,7 @@ pub mod trust;
 
 pub mod admission;
 pub mod membership;
+pub mod messaging;
 
 #[cfg(feature = "daemon")]
 pub mod config;

@@ -10,6 +10,7 @@
 //! | [`session`] | what one TLS connection was agreed on |
 //! | [`door`] | a raw connection becomes a secured one, or is refused, within a deadline |
 //! | [`link`] | frames in and out of one secured connection |
+//! | [`messages`] | calls and streams on a connection whose ends are proven |
 //!
 //! ```text
 //! raw ──first byte──> TLS handshake ──> secured ──> frames        all of it within handshakeTimeout
@@ -22,6 +23,7 @@
 pub mod door;
 pub mod introduction;
 pub mod link;
+pub mod messages;
 pub mod session;
 pub mod sniff;
 pub mod tcp;

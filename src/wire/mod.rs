@@ -8,6 +8,7 @@
 //! | [`peek`] | the first fields of an update, which tell whether it is known
 //! | [`update`] | records and accusations, borrowed from the bytes they came in |
 //! | [`frame`] | the length-prefixed unit of a connection, and its kinds |
+//! | [`messages`] | what travels on a connection of messages, calls and streams |
 //! | [`hello`] | how the two ends of a connection introduce themselves |
 //! | [`refusal`] | the reason codes, one enum for wire, logs, JSON and docs |
 //! | [`hash`] | the 64-bit hashes both ends must compute alike |
@@ -21,6 +22,7 @@ pub mod frame;
 pub mod hash;
 pub mod hello;
 pub mod message;
+pub mod messages;
 pub mod peek;
 pub mod refusal;
 pub mod update;

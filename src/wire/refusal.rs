@@ -130,6 +130,8 @@ codes! {
     TokenRequired = 39 permanent,
     /// The key exchange is not post-quantum, and one side demands it.
     PostQuantumRequired = 40 permanent,
+    /// The connection was closed in good order: it was idle, or another takes its place.
+    ConnectionClosed = 41 passing,
 }
 
 impl fmt::Display for Code {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every top-level module and its floor.
-const FLOORS: [(&str, u8); 15] = [
+const FLOORS: [(&str, u8); 16] = [
     ("time", 0),
     ("member", 0),
     ("sabotage", 0),
@@ -15,6 +15,7 @@ const FLOORS: [(&str, u8); 15] = [
     ("seal", 2),
     ("admission", 3),
     ("membership", 3),
+    ("messaging", 3),
     ("transport", 4),
     ("config", 4),
     ("node", 5),
