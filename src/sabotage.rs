@@ -108,6 +108,8 @@ pub(crate) enum Sabotage {
     FarewellUnsaid,
     /// Keys of others are not taken over.
     KeysIgnored,
+    /// What members say of themselves is asked of nobody.
+    MetadataUnasked,
     /// Neither whoever died nor contact points are dialled again.
     NobodyRedialled,
     /// A member id in use is given to the next who asks.

@@ -5,11 +5,17 @@
 pub(crate) mod contact;
 mod generation;
 mod id;
+mod metadata;
 mod record;
 mod state;
 
 pub use contact::{ContactPoint, ContactPointError, HostError};
 pub use generation::{Generation, Incarnation};
 pub use id::{MEMBER_ID_LEN_MAX, MemberId, MemberIdError};
-pub use record::{IntroductionTag, MemberRecord, MetadataStamp, ProtocolRange, Role, Standing};
+pub use metadata::{
+    METADATA_ENTRIES_MAX, METADATA_KEY_LEN_MAX, METADATA_LEN_MAX, Metadata, MetadataError,
+};
+pub use record::{
+    IntroductionTag, MemberRecord, MetadataStamp, MetadataTag, ProtocolRange, Role, Standing,
+};
 pub use state::{MemberState, MemberVersion};

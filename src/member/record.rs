@@ -109,8 +109,18 @@ impl ProtocolRange {
 pub struct MetadataStamp {
     /// Raised by the owner at every change.
     pub version: u64,
-    /// The first 16 bytes of SHA-256 over salt and content.
-    pub commitment: Option<[u8; 16]>,
+    /// What its content hashes to; see [`MetadataTag`].
+    pub commitment: Option<MetadataTag>,
+}
+
+/// The first 16 bytes of SHA-256 over a salt and the content of metadata.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MetadataTag(pub [u8; 16]);
+
+impl fmt::Debug for MetadataTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
 }
 
 /// The first 16 bytes of an introduction's SHA-256 hash.

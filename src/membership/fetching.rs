@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::links::Job;
+use super::parking::ASKED_MAX;
 use super::parking::Parked;
 use super::{Membership, Output, exchange};
 use crate::admission::{LinkId, UNPROVEN_LEN_MAX};
@@ -37,6 +38,7 @@ impl Membership {
         self.parking.expire(now);
         let known: Vec<_> = self
             .parking
+            .asking
             .idle()
             .filter(|tag| self.introduced(now, tag).is_some())
             .copied()
@@ -44,12 +46,12 @@ impl Membership {
         for tag in known {
             self.release(now, &tag);
         }
-        for link in self.parking.links_to_ask() {
+        for link in self.parking.asking.links_to_ask() {
             if let Some(with) = self.far_end(link) {
                 self.ask(now, link, &with);
             }
         }
-        while let Some(peer) = self.parking.next_peer() {
+        while let Some(peer) = self.parking.asking.next_peer(now) {
             let held = self.swim.member(peer.as_str());
             match held.is_some_and(|member| member.state().is_live()) {
                 true => self.with_link(now, &peer, Job::Introductions),
@@ -67,7 +69,7 @@ impl Membership {
     /// Asks a member for what is wanted, first for what it relayed.
     pub(super) fn ask(&mut self, now: Timestamp, link: LinkId, with: &MemberId) {
         let deadline = now + self.options.handshake_timeout;
-        let tags = self.parking.ask(link, with, deadline);
+        let tags = self.parking.asking.ask(now, link, with, deadline);
         if !tags.is_empty() {
             let frame = Frame::WantIntroductions(tags);
             self.outbox.push_back(Output::Send(link, frame));
@@ -82,13 +84,13 @@ impl Membership {
         entries: Vec<Introduction>,
         last: bool,
     ) -> Option<()> {
-        if !self.parking.is_asking(link) {
+        if !self.parking.asking.is_asking(link) {
             return None;
         }
         for introduction in entries {
             let is_short = introduction.encoded_len() <= UNPROVEN_LEN_MAX;
             let tag = introduction.hash().tag();
-            if !is_short || !self.parking.arrived(link, &tag) {
+            if !is_short || !self.parking.asking.arrived(link, &tag) {
                 return None;
             }
             self.records.fetched += 1;
@@ -98,7 +100,7 @@ impl Membership {
             true => self.end_request(now, link),
             false => {
                 let deadline = now + self.options.handshake_timeout;
-                self.parking.prolong(link, deadline);
+                self.parking.asking.prolong(link, deadline);
             }
         }
         Some(())
@@ -106,21 +108,37 @@ impl Membership {
 
     /// What a request has left open is asked of somebody else.
     pub(super) fn end_request(&mut self, now: Timestamp, link: LinkId) {
-        if self.parking.is_asking(link) {
+        if self.parking.asking.is_asking(link) {
             let other = self.random_live(1).pop();
-            let lost = self.parking.finish_request(link, other.as_ref());
-            self.give_up(now, lost);
+            let (_, open) = self.parking.asking.finish_request(link);
+            self.ask_somebody_else(now, open, other.as_ref());
         }
     }
 
     /// A member that was to be asked cannot be reached.
     pub(super) fn on_unreachable(&mut self, now: Timestamp, peer: &MemberId) {
-        if self.parking.is_dialling(peer) {
+        if self.parking.asking.is_dialling(peer) {
             let mut others = self.random_live(2);
             others.retain(|other| other != peer);
-            let lost = self.parking.unreachable(peer, others.first());
-            self.give_up(now, lost);
+            let open = self.parking.asking.unreachable(peer);
+            self.ask_somebody_else(now, open, others.first());
         }
+    }
+
+    fn ask_somebody_else(
+        &mut self,
+        now: Timestamp,
+        open: Vec<(IntroductionTag, u32)>,
+        other: Option<&MemberId>,
+    ) {
+        let mut lost = Vec::new();
+        for (tag, asked) in open {
+            match other.filter(|_| asked < ASKED_MAX) {
+                Some(peer) => self.parking.asking.ask_again(tag, peer.clone(), now),
+                None => lost.push(tag),
+            }
+        }
+        self.give_up(now, lost);
     }
 
     fn give_up(&mut self, now: Timestamp, lost: Vec<IntroductionTag>) {

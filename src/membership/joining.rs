@@ -203,7 +203,10 @@ impl Membership {
         let tag = credentials
             .as_ref()
             .map(|credentials| credentials.introduction.hash().tag());
-        let record = local_record(&self.options, self.generation, tag);
+        let record = MemberRecord {
+            metadata: self.metadata.own(),
+            ..local_record(&self.options, self.generation, tag)
+        };
         if let Some(credentials) = &credentials {
             let (gossip, cluster) = (credentials.gossip.clone(), self.options.cluster.clone());
             let sign = move |body: &[u8]| gossip.sign(&record_statement(&cluster, body));

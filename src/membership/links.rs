@@ -23,6 +23,8 @@ pub(super) enum Job {
     Body(Vec<u8>),
     /// A request for introductions that records name.
     Introductions,
+    /// A request for metadata that records name.
+    Metadata,
     /// A fallback probe.
     Probe(u64),
     /// A push-pull.

@@ -23,7 +23,9 @@
 //! | `roster` | the introductions of the members held |
 //! | `expiry` | links live no longer than the trust under them |
 //! | `renewal` | a certificate renewed, and trust that has changed, while a life goes on |
+//! | `asking` | what is named by its hash and missing here, and who is asked for it |
 //! | `parking`, `fetching` | records whose introduction is unknown here, and how it is got |
+//! | `metadata` | what applications say of their nodes, on all members |
 //! | `traffic` | what flows on proven connections: pages, probes, keys |
 //! | `joining` | rounds over the contact points, judging joiners, the pages that follow |
 //! | `settling` | draining the parts' actions, so that no part ever calls another |
@@ -34,6 +36,7 @@
 //! | `guest` | a node that takes no part, to rehearse its joins |
 
 mod address_book;
+mod asking;
 mod contacts;
 mod examining;
 mod exchange;
@@ -46,6 +49,7 @@ mod joining;
 mod keys;
 mod links;
 mod messages;
+mod metadata;
 mod options;
 mod output;
 mod parking;
@@ -66,6 +70,7 @@ use rand_pcg::Pcg64;
 
 pub use crate::member::ContactPoint;
 pub use address_book::ADDRESS_BOOK_LEN_MAX;
+pub use asking::FETCHES_MAX;
 pub use examining::{ChainId, ExamineError, Examined, JudgedChain};
 pub use exchange::ExchangeStats;
 pub use expiry::{ExpiredMember, SoonestExpiry};
@@ -73,9 +78,10 @@ pub use gate::{DatagramError, DatagramStats};
 pub(crate) use guest::Guest;
 pub use keys::{KeyStatus, RotateError};
 pub use messages::{ConnectError, MESSAGE_LINKS_MAX, MessagePeer};
+pub use metadata::MemberMetadata;
 pub use options::{LocalMember, Options};
 pub use output::{Event, Output, Timer, Wakeup};
-pub use parking::{ASKED_MAX, FETCHES_MAX, PARKED_FOR, PARKED_MAX, PARKED_PAGES_MAX};
+pub use parking::{ASKED_MAX, PARKED_FOR, PARKED_MAX, PARKED_PAGES_MAX};
 pub use refusals::Refusal;
 pub use renewal::UntrustedMember;
 
@@ -115,6 +121,7 @@ pub struct Membership {
     joining: joining::Joining,
     healing: healing::Healing,
     gate: gate::Gate,
+    metadata: metadata::Copies,
     roster: roster::Roster,
     parking: parking::Parking,
     rejected: renewal::Rejected,
@@ -207,6 +214,7 @@ impl Membership {
             joining: joining::Joining::default(),
             healing: healing::Healing::new(now),
             gate: gate::Gate::new(&options.cluster),
+            metadata: metadata::Copies::default(),
             roster: roster::Roster::default(),
             parking: parking::Parking::default(),
             rejected: renewal::Rejected::default(),
@@ -223,6 +231,10 @@ impl Membership {
             secrets,
             generation,
         };
+        let metadata = membership.options.local.metadata.clone();
+        if !metadata.is_empty() {
+            membership.change_metadata(metadata);
+        }
         membership.begin_life(now, generation);
         membership.settle(now);
         membership
@@ -324,7 +336,11 @@ impl Membership {
             self.swim.handle_timeout(now);
         }
         let overdue = self.pulls.expired(now);
-        for link in overdue.into_iter().chain(self.parking.overdue(now)) {
+        for link in overdue
+            .into_iter()
+            .chain(self.parking.asking.overdue(now))
+            .chain(self.metadata.overdue(now))
+        {
             self.close_link(now, link);
         }
         self.heal(now);
@@ -472,6 +488,7 @@ impl Membership {
             self.pulls.next_timeout(),
             self.examining.next_timeout(),
             self.parking.next_timeout(),
+            self.metadata.next_timeout(),
             self.keyring.next_timeout(),
             self.next_rotation().filter(|_| running),
         ];

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::ExpiredMember;
 use crate::admission::DialBack;
-use crate::member::{ContactPoint, MemberId, Role};
+use crate::member::{ContactPoint, MemberId, Metadata, Role};
 use crate::seal::JoinToken;
 use crate::swim::Params;
 
@@ -54,6 +54,8 @@ pub struct LocalMember {
     pub host: Option<String>,
     /// Whether it has a datagram socket.
     pub udp: bool,
+    /// What it says of itself from the start.
+    pub metadata: Metadata,
 }
 
 impl LocalMember {

@@ -136,6 +136,14 @@ pub enum Event {
     /// A member's certificate has expired, and it stays one ([`super::ExpiredMember::Keep`]): its connections are closed, and no
     /// new one is made until it has another.
     CertificateExpired(MemberRecord),
+    /// What a member says of itself ([`super::Membership::metadata`]) has changed, or has come for the first time. Of several
+    /// changes in a row only the last may be told.
+    MetadataChanged {
+        /// Whose.
+        id: MemberId,
+        /// Which version is here now; 0 when its new life has none.
+        version: u64,
+    },
     /// A member answers over TCP while its datagrams do not arrive.
     UdpUnreachable(MemberId),
     /// Its datagrams arrive again.

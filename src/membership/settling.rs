@@ -23,6 +23,7 @@ impl Membership {
                 self.on_swim(now, action);
             } else {
                 self.fetch(now);
+                self.fetch_metadata(now);
                 self.work_on_examinations(now);
                 if self.admission.is_settled() && self.swim.is_settled() {
                     break;
@@ -113,6 +114,7 @@ impl Membership {
                 self.roster.remove(&id);
                 self.links.forget(&id);
                 self.gate.replay.forget(&id);
+                self.forget_metadata(&id);
             }
             Action::LeaveFinished { acks } => self.finish_leave(acks),
             Action::NeedsGeneration { above } => self.on_other_life(above),
@@ -129,10 +131,14 @@ impl Membership {
                 self.healing.book.remove(&record.id, record.addr);
                 self.close_former_lives(now, &record.id, record.generation);
                 self.on_company();
+                self.follow_metadata(&record);
                 Event::MemberJoined(record)
             }
             Said::Suspected { record, by } => Event::MemberSuspected { record, by },
-            Said::Alive(record) => Event::MemberRefuted(record),
+            Said::Alive(record) => {
+                self.follow_metadata(&record);
+                Event::MemberRefuted(record)
+            }
             Said::Died { record, by } => {
                 if !self.does_any(&[Sabotage::AddressBookEmptied, Sabotage::NobodyRedialled]) {
                     self.healing
@@ -141,17 +147,20 @@ impl Membership {
                 }
                 self.close_links_to(now, &record.id, record.generation);
                 self.look_again_if_alone(now);
+                self.unfollow_metadata(&record.id);
                 Event::MemberDied { record, by }
             }
             Said::Left(record) => {
                 self.healing.book.remove(&record.id, record.addr);
                 self.close_links_to(now, &record.id, record.generation);
                 self.look_again_if_alone(now);
+                self.unfollow_metadata(&record.id);
                 Event::MemberLeft(record)
             }
             Said::Updated(record) => {
                 self.healing.book.remove(&record.id, record.addr);
                 self.close_former_lives(now, &record.id, record.generation);
+                self.follow_metadata(&record);
                 Event::MemberUpdated(record)
             }
             Said::UdpUnreachable(id) => Event::UdpUnreachable(id),

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::admission::{JoinVerdict, Peer};
-use crate::member::{Incarnation, MemberRecord, Role, Standing};
+use crate::member::{Incarnation, MemberRecord, Metadata, Role, Standing};
 use crate::seal::{Seed, TagError};
 use crate::wire::datagram::{Group, Header, encode_header};
 use crate::wire::hello::IntroductionHash;
@@ -38,6 +38,7 @@ fn node(certificate: Option<[u8; 32]>) -> Membership {
             advertised: addr(1),
             host: None,
             udp: true,
+            metadata: Metadata::default(),
         },
         cluster: "blue".to_owned(),
         cluster_id: None,

@@ -24,8 +24,11 @@ impl Membership {
         for job in jobs {
             self.do_job(now, link.id(), &peer.id, job);
         }
-        if self.parking.is_dialling(&peer.id) {
+        if self.parking.asking.is_dialling(&peer.id) {
             self.ask(now, link.id(), &peer.id);
+        }
+        if self.metadata.is_dialling(&peer.id) {
+            self.ask_metadata(now, link.id(), &peer.id);
         }
         if let Some(surplus) = surplus {
             self.close_link(now, surplus);
@@ -36,6 +39,7 @@ impl Membership {
     pub(super) fn on_link_gone(&mut self, now: Timestamp, link: LinkId, by_us: bool) {
         self.end_pull(now, link, SyncOutcome::Failed);
         self.end_request(now, link);
+        self.end_metadata_request(now, link);
         self.forget_join(link);
         self.forget_examination(link, by_us);
         self.on_messages_gone(now, link, by_us);
@@ -71,12 +75,13 @@ impl Membership {
         for job in jobs {
             match job {
                 Job::Ask(request) => self.cannot_ask(&id, request, code),
-                Job::Body(_) | Job::Introductions => {}
+                Job::Body(_) | Job::Introductions | Job::Metadata => {}
                 Job::Probe(probe) => self.swim.handle_fallback(now, probe, outcome),
                 Job::PushPull => self.note_pull_end(now, &id, SyncOutcome::Failed),
             }
         }
         self.on_unreachable(now, &id);
+        self.metadata_unreachable(now, &id);
         if code == Code::JoinFirst && self.stage == Stage::Running {
             self.admission.join(now, addr);
         }
@@ -106,6 +111,7 @@ impl Membership {
             Job::Ask(request) => return self.put_question(link, id, request),
             Job::Body(body) => Frame::Body(body),
             Job::Introductions => return self.ask(now, link, id),
+            Job::Metadata => return self.ask_metadata(now, link, id),
             Job::Probe(probe) => Frame::Probe {
                 probe,
                 view: self.swim.view_hash(),
@@ -214,6 +220,9 @@ impl Membership {
             Frame::Introductions { entries, last } => self
                 .on_introductions(now, link, entries, last)
                 .ok_or(violation),
+            Frame::Metadata { entries, last } => {
+                self.on_metadata(now, link, entries, last).ok_or(violation)
+            }
             Frame::Keys(ring) => {
                 self.on_keys(now, (link, &from.0), &ring);
                 Ok(())
@@ -248,6 +257,10 @@ impl Membership {
             Frame::Sync { key_ids, view } => {
                 self.swim.handle_contact(now, from.0.as_str(), from.1);
                 self.on_sync(now, (link, &from.0), &key_ids, view);
+                Ok(())
+            }
+            Frame::WantMetadata(tags) => {
+                self.on_want_metadata(link, &tags);
                 Ok(())
             }
             Frame::Want(ids) => {

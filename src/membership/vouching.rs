@@ -58,6 +58,7 @@ impl Membership {
         generation: Generation,
         body: &Body<'_>,
     ) -> Result<(), BodyError> {
+        self.metadata.hear_from(from);
         if !self.is_tls() {
             return self.swim.handle_body(now, from, generation, body);
         }
@@ -102,6 +103,7 @@ impl Membership {
         (from, via): (MemberId, Option<LinkId>),
         entry: PageEntry,
     ) -> Option<Option<PageEntry>> {
+        self.metadata.hear_from(from.as_str());
         if !self.is_tls() {
             return self.swim.merge(now, &from, &entry).ok();
         }

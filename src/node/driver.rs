@@ -37,6 +37,7 @@ use super::log::{Chain, Log};
 use super::reload;
 use super::work::{self, Dialling, Outcome};
 use crate::admission::{LinkChange, LinkId, Opened};
+use crate::member::MetadataError;
 use crate::membership::{ContactPoint, Event, KeyStatus, Membership, Output, RotateError};
 use crate::time::Timestamp;
 use crate::transport::LINGER;
@@ -73,6 +74,12 @@ pub(super) enum Command {
     ReloadTrust(reload::Answer),
     /// Say goodbye, then stop: after this long, if nobody acknowledges it.
     Leave(Duration),
+    /// Set or remove a value of our metadata, and say which version that makes.
+    SetMetadata(
+        String,
+        Option<Vec<u8>>,
+        oneshot::Sender<Result<u64, MetadataError>>,
+    ),
     /// Make a new gossip key, and say what came of it.
     RotateKeys(oneshot::Sender<Result<KeyStatus, RotateError>>),
 }
@@ -270,6 +277,11 @@ impl Driver {
                 self.feed(|core, now| {
                     // Whoever asked may have stopped waiting.
                     let _ = answer.send(core.rotate_keys(now));
+                });
+            }
+            Input::Command(Some(Command::SetMetadata(key, value, answer))) => {
+                self.feed(|core, now| {
+                    let _ = answer.send(core.set_metadata(now, &key, value));
                 });
             }
             Input::Command(Some(Command::Examine(answer))) => self.examine(answer),

@@ -5,8 +5,8 @@ use std::io;
 use std::net::SocketAddr;
 
 use super::token::TokenLoadError;
-use crate::member::ContactPointError;
 use crate::member::MemberIdError;
+use crate::member::{ContactPointError, MetadataError};
 use crate::swim::ParamsError;
 use crate::transport::tcp::BindError;
 use crate::trust::LoadError;
@@ -34,6 +34,8 @@ pub enum Setting {
     MemberId,
     /// The parameters of failure detection and gossip.
     Membership,
+    /// What the node says of itself.
+    Metadata,
     /// The join token.
     Token,
 }
@@ -52,6 +54,7 @@ impl Setting {
             Self::HandshakeTimeout => "handshake timeout",
             Self::MemberId => "member id",
             Self::Membership => "membership",
+            Self::Metadata => "metadata",
             Self::Token => "join token",
         }
     }
@@ -83,6 +86,9 @@ pub enum InvalidSetting {
     /// Not a member id.
     #[error(transparent)]
     MemberId(#[from] MemberIdError),
+    /// Past a limit of metadata.
+    #[error(transparent)]
+    Metadata(#[from] MetadataError),
     /// It has no default.
     #[error("it is not set, and has no default")]
     Missing,

@@ -6,6 +6,7 @@ use super::options::{NodeConfig, NodeSecurity};
 use super::token::TokenSource;
 use crate::admission::DialBack;
 use crate::config::{self, Config};
+use crate::member::Metadata;
 use crate::swim::Params;
 use crate::transport::tcp::SocketOptions;
 use crate::trust::{SystemRoots, TrustOptions};
@@ -50,6 +51,7 @@ impl From<&Config> for NodeConfig {
             key_rotation: Some(security.key_rotation),
             expired_member: security.expired_member,
             trust_age_max: Some(security.trust_age_max),
+            metadata: Metadata::default(),
             token: cluster.token.as_ref().map(|token| match token {
                 config::Token::File(file) => TokenSource::File(file.clone()),
                 config::Token::Given(secret) => TokenSource::Given(secret.clone()),

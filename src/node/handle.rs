@@ -19,9 +19,9 @@ use super::expiry::CertificateStatus;
 use super::options::{NodeBuilder, NodeConfig};
 use super::reload::{ReloadError, TrustReload};
 use super::start;
-use crate::member::MemberId;
+use crate::member::{MemberId, MetadataError};
 use crate::membership::{
-    Event, KeyStatus, Membership, Refusal, RotateError, Stats, UntrustedMember,
+    Event, KeyStatus, MemberMetadata, Membership, Refusal, RotateError, Stats, UntrustedMember,
 };
 use crate::membership::{ExamineError, Examined};
 use crate::swim::Member;
@@ -186,6 +186,46 @@ impl Node {
         answered
             .await
             .unwrap_or_else(|_| Err(ExamineError::NotRunning.into()))
+    }
+
+    /// A member's metadata, this node's included; `None` if it has none, or it is not here yet.
+    #[must_use]
+    pub fn metadata(&self, id: &MemberId) -> Option<MemberMetadata> {
+        self.shared.core().metadata(id).cloned()
+    }
+
+    /// Sets one value of this node's metadata, for all members to see: [`Event::MetadataChanged`] there. Returns its version.
+    /// Metadata is small and changes seldom; what is large or changes many times a second belongs on a stream.
+    ///
+    /// # Errors
+    ///
+    /// [`MetadataError`]; nothing was changed.
+    pub async fn set_metadata(
+        &self,
+        key: &str,
+        value: impl Into<Vec<u8>>,
+    ) -> Result<u64, MetadataError> {
+        self.change_metadata(key, Some(value.into())).await
+    }
+
+    /// Removes one value of this node's metadata, here and at all members. Returns the version.
+    ///
+    /// # Errors
+    ///
+    /// [`MetadataError::NotRunning`].
+    pub async fn remove_metadata(&self, key: &str) -> Result<u64, MetadataError> {
+        self.change_metadata(key, None).await
+    }
+
+    async fn change_metadata(
+        &self,
+        key: &str,
+        value: Option<Vec<u8>>,
+    ) -> Result<u64, MetadataError> {
+        let (answer, answered) = oneshot::channel();
+        let command = Command::SetMetadata(key.to_owned(), value, answer);
+        let _ = self.commands.send(command).await;
+        answered.await.unwrap_or(Err(MetadataError::NotRunning))
     }
 
     /// Counters since the start, and gauges of now.
@@ -410,7 +450,7 @@ impl Received for Result<Event, TryRecvError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::member::Role;
+    use crate::member::{Metadata, Role};
     use crate::membership::{DialBack, LocalMember, Options, Params};
     use crate::seal::Seed;
 
@@ -422,6 +462,7 @@ mod tests {
                 advertised: "127.0.0.1:1".parse().unwrap(),
                 host: None,
                 udp: true,
+                metadata: Metadata::default(),
             },
             cluster: "test".to_owned(),
             cluster_id: None,

@@ -120,6 +120,9 @@ fn event(event: &Event) {
         Event::CertificateExpired(record) => {
             tracing::warn!(member = %record.id, addr = %record.addr, "a member's certificate has expired; it gets no connection and no key until it has another");
         }
+        Event::MetadataChanged { id, version } => {
+            tracing::debug!(member = %id, version, "a member's metadata has changed");
+        }
         Event::UdpUnreachable(id) => {
             tracing::warn!(member = %id, "a member answers over TCP but not over UDP: is a firewall in between?");
         }

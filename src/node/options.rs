@@ -10,7 +10,7 @@ use super::error::{InvalidSetting, Setting, StartError};
 use super::handle::Node;
 use super::token::TokenSource;
 use crate::admission::DialBack;
-use crate::member::{MemberId, Role};
+use crate::member::{MemberId, Metadata, Role};
 use crate::membership::{ContactPoint, ExpiredMember, LocalMember, Options};
 use crate::seal::JoinToken;
 use crate::swim::Params;
@@ -80,6 +80,8 @@ pub struct NodeConfig {
     /// With TLS: how long a verdict on a member's certificates counts before they are judged again, in place; `None`: until
     /// trust is loaded anew.
     pub trust_age_max: Option<Duration>,
+    /// What the node says of itself to all members from the start; see [`super::Node::set_metadata`].
+    pub metadata: Metadata,
     /// A secret that every node of the cluster knows, the second factor of a join besides the certificate. Both ends prove
     /// that they know it and never send it. Without TLS it keeps strangers out who cannot read along; who can, may guess at
     /// a weak one.
@@ -120,6 +122,7 @@ impl NodeConfig {
             key_rotation: Some(DEFAULT_KEY_ROTATION),
             expired_member: ExpiredMember::Keep,
             trust_age_max: Some(DEFAULT_TRUST_AGE_MAX),
+            metadata: Metadata::default(),
             token: None,
         }
     }
@@ -170,6 +173,7 @@ impl NodeConfig {
                     .advertised_host
                     .filter(|host| host.parse::<IpAddr>().is_err()),
                 udp: self.udp,
+                metadata: self.metadata,
             },
             cluster: self.cluster,
             cluster_id: self.cluster_id,
@@ -318,6 +322,14 @@ impl NodeBuilder {
     /// TLS on all connections, with certificates already loaded.
     pub fn trust(mut self, trust: Trust) -> Self {
         self.config.security = Some(NodeSecurity::Loaded(trust));
+        self
+    }
+
+    /// A value of the metadata that all members see from the start; see [`super::Node::set_metadata`].
+    pub fn metadata(mut self, key: &str, value: impl Into<Vec<u8>>) -> Self {
+        if let Err(error) = self.config.metadata.insert(key, value) {
+            self.mistake(Setting::Metadata, error.into());
+        }
         self
     }
 

@@ -25,7 +25,7 @@ impl Network {
         use MemberState::{Alive, Dead, Left, Suspect};
         match event {
             // It changes nothing in views.
-            Event::CertificateExpired(_) => {}
+            Event::CertificateExpired(_) | Event::MetadataChanged { .. } => {}
             Event::Alone => self.turn(node, Turn::Alone),
             Event::JoinRefused { addr, code, cause } => {
                 self.refusal(node, addr, (code, cause), RefusalKind::Join);

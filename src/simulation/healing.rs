@@ -6,6 +6,7 @@ use super::invariants::{Broken, Invariant, Violation};
 use super::network::Network;
 use super::node::NodeId;
 use crate::member::MemberState;
+use crate::membership::MemberMetadata;
 
 /// How long what is judged may take, and among whom.
 #[derive(Clone, Debug)]
@@ -37,7 +38,7 @@ impl Network {
         }
     }
 
-    /// Heals, waits until all is well, and sees that it stays so: L1 to L9 of the module's list. How long it took.
+    /// Heals, waits until all is well, and sees that it stays so: L1 to L10 of the module's list. How long it took.
     ///
     /// # Errors
     ///
@@ -99,6 +100,7 @@ impl Network {
                     .any(|group| group.contains(&observer) && group.contains(&subject));
                 if observer != subject && is_together {
                     self.judge_view(observer, subject)
+                        .and_then(|()| self.the_last_metadata_is_everywhere(observer, subject))
                         .map_err(|broken| (observer, Some(subject), broken))?;
                 }
             }
@@ -127,6 +129,30 @@ impl Network {
         };
         let seen = seen.map_or_else(|| "nothing".to_owned(), |seen| seen.to_string());
         Err(invariant.broken(truth.to_string(), seen))
+    }
+}
+
+impl Network {
+    /// What each running node says of itself last is known to all who belong with it.
+    fn the_last_metadata_is_everywhere(
+        &self,
+        observer: NodeId,
+        subject: NodeId,
+    ) -> Result<(), Broken> {
+        let (Some(seen), Some(owner)) = (self.membership(observer), self.membership(subject))
+        else {
+            return Ok(());
+        };
+        let id = owner.local().id();
+        let (said, seen) = (owner.metadata(id), seen.metadata(id));
+        if said == seen {
+            return Ok(());
+        }
+        let shown = |metadata: Option<&MemberMetadata>| match metadata {
+            Some(metadata) => format!("version {}, {:?}", metadata.version, metadata.entries),
+            None => "none".to_owned(),
+        };
+        Err(Invariant::TheLastMetadataIsEverywhere.broken(shown(said), shown(seen)))
     }
 }
 

@@ -7,7 +7,7 @@ use super::latency::Latency;
 use super::link::Link;
 use super::transcript::Detail;
 use crate::admission::DialBack;
-use crate::member::{MemberId, Role};
+use crate::member::{MemberId, Metadata, Role};
 use crate::membership::{LocalMember, Options};
 use crate::swim::Params;
 use crate::time::Timestamp;
@@ -64,6 +64,7 @@ pub fn plain_options(number: u32) -> Options {
             advertised: SocketAddr::from(([10, b, c, d], 26_502)),
             host: None,
             udp: true,
+            metadata: Metadata::default(),
         },
         cluster: "zeebe-cluster".to_owned(),
         cluster_id: None,

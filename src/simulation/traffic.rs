@@ -32,13 +32,15 @@ pub enum Kind {
     StreamBody,
     /// A frame with gossip keys.
     Keys,
+    /// A frame that asks for metadata, or brings it.
+    Metadata,
     /// A message between applications.
     Application,
 }
 
 impl Kind {
     /// Every kind, in the order of declaration.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Ack,
         Self::Gossip,
         Self::Nack,
@@ -51,6 +53,7 @@ impl Kind {
         Self::StreamProbe,
         Self::StreamBody,
         Self::Keys,
+        Self::Metadata,
         Self::Application,
     ];
 
@@ -70,6 +73,7 @@ impl Kind {
             Self::StreamProbe => "stream probe",
             Self::StreamBody => "stream body",
             Self::Keys => "keys",
+            Self::Metadata => "metadata",
             Self::Application => "application",
         }
     }
@@ -98,6 +102,7 @@ impl Kind {
         match frame {
             Frame::Body(_) => Self::StreamBody,
             Frame::Keys(_) => Self::Keys,
+            Frame::Metadata { .. } | Frame::WantMetadata(_) => Self::Metadata,
             Frame::Probe { .. } | Frame::ProbeAck { .. } => Self::StreamProbe,
             Frame::Digest { .. }
             | Frame::Page { .. }

@@ -5,6 +5,7 @@
 //! | [`codec`] | the one bincode configuration; nothing else in the crate calls bincode |
 //! | [`datagram`] | the header and tag around one UDP payload |
 //! | [`message`] | what a datagram says: probe messages, and the updates that ride on them |
+//! | [`metadata`] | what applications say of their nodes, sealed for the way |
 //! | [`peek`] | the first fields of an update, which tell whether it is known
 //! | [`update`] | records and accusations, borrowed from the bytes they came in |
 //! | [`frame`] | the length-prefixed unit of a connection, and its kinds |
@@ -23,6 +24,7 @@ pub mod hash;
 pub mod hello;
 pub mod message;
 pub mod messages;
+pub mod metadata;
 pub mod peek;
 pub mod refusal;
 pub mod update;

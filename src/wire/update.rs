@@ -10,7 +10,7 @@ use bincode::{BorrowDecode, Encode};
 use super::codec::{self, DecodeError};
 use crate::member::{
     Generation, Incarnation, IntroductionTag, MemberId, MemberRecord, MemberState, MemberVersion,
-    MetadataStamp, ProtocolRange, Role, Standing,
+    MetadataStamp, MetadataTag, ProtocolRange, Role, Standing,
 };
 
 /// The length of an Ed25519 signature, in bytes.
@@ -160,7 +160,7 @@ pub fn record_body(record: &MemberRecord) -> Vec<u8> {
         protocol_min: record.protocols.min,
         protocol_max: record.protocols.max,
         metadata_version: record.metadata.version,
-        metadata_commitment: record.metadata.commitment,
+        metadata_commitment: record.metadata.commitment.map(|tag| tag.0),
         introduction: record.introduction.map(|tag| tag.0),
     })
 }
@@ -321,7 +321,7 @@ fn record_ref<'a>(
         },
         metadata: MetadataStamp {
             version: wire.metadata_version,
-            commitment: wire.metadata_commitment,
+            commitment: wire.metadata_commitment.map(MetadataTag),
         },
         introduction: wire.introduction.map(IntroductionTag),
         body,
@@ -389,7 +389,7 @@ pub(crate) mod tests {
         sent.addr = "[fd77::1]:9".parse().unwrap();
         sent.metadata = MetadataStamp {
             version: 9,
-            commitment: Some([7; 16]),
+            commitment: Some(MetadataTag([7; 16])),
         };
         sent.introduction = Some(IntroductionTag([5; 16]));
         let bytes = encode_record(&sent, &[9; SIGNATURE_LEN]);

@@ -10,12 +10,15 @@ use rand_pcg::Pcg64;
 use super::super::vouching::IdClaim;
 use super::super::*;
 use super::tls::{Authority, STEP, formed};
-use crate::member::{Incarnation, MemberRecord, MemberState, MetadataStamp, Role, Standing};
+use crate::member::{
+    Incarnation, MemberRecord, MemberState, Metadata, MetadataStamp, MetadataTag, Role, Standing,
+};
 use crate::simulation::{Change, Effect, Loss, Network, NodeId, Rule, plain_options};
 use crate::wire::datagram::{Group, Header, KeyId, encode_header};
 use crate::wire::frame::{PageEntry, WireVerdict};
 use crate::wire::hello::IntroductionFields;
 use crate::wire::message::{Message, encode_message};
+use crate::wire::metadata::SealedMetadata;
 use crate::wire::update::{
     AccusationRef, Verdict, decode_record, encode_accusation, encode_record, record_body,
     record_statement,
@@ -127,7 +130,7 @@ const LIES: [(&str, Lie); 7] = [
     ("raises its metadata version", |record| {
         record.metadata = MetadataStamp {
             version: 7,
-            commitment: Some([7; 16]),
+            commitment: Some(MetadataTag([7; 16])),
         };
     }),
     ("has it leave", |record| record.standing = Standing::Left),
@@ -198,6 +201,36 @@ fn a_liar_cannot_speak_for_another_member_in_a_page() {
 }
 
 /// Rule 9: hearsay about an owner's own words. It is told of it, and nobody doubts it.
+#[test]
+fn metadata_that_nobody_asked_for_ends_the_connection_it_came_on() {
+    let mut story = Story::new();
+    let (liar, owner) = (story.id(story.liar), story.id(story.owner));
+    let take = |victim: &mut Membership, now| {
+        let mut links = victim.connections().filter(|(_, id)| **id == liar);
+        let link = links.next().map(|(link, _)| link)?;
+        drop(links);
+        let sealed = SealedMetadata::new([7; 32], &Metadata::default());
+        let frame = Frame::Metadata {
+            entries: vec![sealed],
+            last: true,
+        };
+        let refused = victim.handle_frame(now, link, frame).unwrap_err();
+        let is_open = victim.connections().any(|(open, _)| open == link);
+        Some((refused.code, is_open))
+    };
+    let mut taken = Vec::new();
+    for victim in story.victims {
+        taken.extend(story.network.command(victim, take).unwrap());
+    }
+    assert!(!taken.is_empty(), "nobody has a connection to the liar");
+    assert!(
+        taken
+            .iter()
+            .all(|end| *end == (Code::ProtocolViolation, false))
+    );
+    assert!(story.at(story.victims[0]).metadata(&owner).is_none());
+}
+
 #[test]
 fn a_liars_verdict_in_a_page_makes_nobody_suspect() {
     let mut story = Story::new();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
-use crate::member::{Incarnation, MemberId, MetadataStamp, Standing};
+use crate::member::{Incarnation, MemberId, MetadataStamp, MetadataTag, Standing};
 use crate::node::DEFAULT_CLUSTER;
 use crate::seal::{Keyring, Secrets, Seed};
 use crate::swim::Member;
@@ -185,7 +185,7 @@ impl Forger {
             _ => {
                 record.metadata = MetadataStamp {
                     version: 7,
-                    commitment: Some([7; 16]),
+                    commitment: Some(MetadataTag([7; 16])),
                 }
             }
         }

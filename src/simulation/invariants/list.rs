@@ -95,6 +95,8 @@ invariants! {
     NewsDiesDown = "L7" news_dies_down,
     /// Local health is back at 0.
     LocalHealthRecovers = "L8" local_health_recovers,
+    /// What each running node says of itself last is known to all who belong with it.
+    TheLastMetadataIsEverywhere = "L10" the_last_metadata_is_everywhere,
     /// Views that have come together stay as they are.
     NobodyFlaps = "L9" nobody_flaps,
 }

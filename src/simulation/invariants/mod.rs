@@ -16,7 +16,7 @@
 //! | S19 | determinism | by comparing two runs of one seed |
 //! | S20 | no wakeup for nothing | where a node says when to wake it (`wakeups`) |
 //! | A1 | an application's own promise | after everything that happens |
-//! | L1, L3, L6–L9 | completeness, convergence, rebirth, quiet, recovery, stability | by [`Network::heal_and_judge`]; L4, L5 and L10 are L3 after a cut, after a join, and of versions |
+//! | L1, L3, L6–L10 | completeness, convergence, rebirth, quiet, recovery, stability, metadata | by [`Network::heal_and_judge`]; L4 and L5 are L3 after a cut and after a join |
 //! | L2, L11 | accuracy, and holding out on two-hop paths | by what a scenario expects: they depend on its faults |
 
 mod audit;

@@ -44,6 +44,27 @@ fn eventful(network: &mut Network) -> Result<(), Violation> {
     judge(network)
 }
 
+/// Four nodes say something of themselves, one of them again while another is cut off.
+fn talkative(network: &mut Network) -> Result<(), Violation> {
+    let nodes = add_nodes(network, 4, |_| {});
+    network.start_all();
+    run(network, 5)?;
+    for (number, node) in nodes.iter().enumerate() {
+        say(network, *node, "zone", Some(&number.to_string()));
+    }
+    run(network, 5)?;
+    network.impose(Rule::partition(&[&nodes[..2], &nodes[2..]]));
+    say(network, nodes[2], "zone", None);
+    run(network, 30)?;
+    judge(network)
+}
+
+fn say(network: &mut Network, node: NodeId, key: &str, value: Option<&str>) {
+    let value = value.map(|value| value.as_bytes().to_vec());
+    let said = network.command(node, |core, now| core.set_metadata(now, key, value));
+    said.unwrap().unwrap();
+}
+
 /// The contact point is gone for good, and two halves of the others are parted for longer than their tombstones last.
 fn long_partition(network: &mut Network) -> Result<(), Violation> {
     let nodes = add_nodes(network, 7, |_| {});
@@ -151,7 +172,14 @@ fn broken_by(sabotage: Sabotage, story: Story) -> Option<Violation> {
 
 #[test]
 fn nothing_is_broken_where_nobody_breaks_it() {
-    let stories: [Story; 5] = [eventful, long_partition, crowd, two_clusters, forged];
+    let stories: [Story; 6] = [
+        eventful,
+        talkative,
+        long_partition,
+        crowd,
+        two_clusters,
+        forged,
+    ];
     for story in stories {
         for seed in 1..=3 {
             let mut network = Network::new(NetworkOptions::default(), seed);
@@ -233,6 +261,11 @@ fn every_invariant_is_seen_to_fail() {
         (S::GossipDropped, eventful, I::NewsDiesDown),
         (S::LocalHealthNeverLowered, eventful, I::LocalHealthRecovers),
         (S::IncarnationRestless, eventful, I::NobodyFlaps),
+        (
+            S::MetadataUnasked,
+            talkative,
+            I::TheLastMetadataIsEverywhere,
+        ),
     ];
     for (sabotage, story, invariant) in table {
         let broken = broken_by(*sabotage, *story);

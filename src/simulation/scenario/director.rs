@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::certificate::NewCertificates;
 use super::fault::{
-    ClockFault, Cut, Fault, Inject, ProtocolName, Readdress, Restart, RollingRestart, Slow,
+    ClockFault, Cut, Fault, Inject, ProtocolName, Readdress, Restart, RollingRestart, Said, Slow,
     StartLate, Way,
 };
 use super::link::LinkChange;
@@ -67,6 +67,9 @@ impl Director<'_> {
                 let groups: Vec<_> = groups.iter().map(Vec::as_slice).collect();
                 self.impose(Path::Across(Groups::new(&groups)), None, vec![Effect::Cut])
             }
+            Fault::Metadata(Said { nodes, key, value }) => {
+                self.now(nodes, |nodes| Act::Say(nodes, key.clone(), value.clone()))
+            }
             Fault::Pause(nodes) => self.now(nodes, Act::Pause),
             Fault::Readdress(Readdress { node, to }) => {
                 let (nodes, to) = (self.select(node), self.select(to));
@@ -126,6 +129,7 @@ impl Director<'_> {
                     | Act::Inject(..)
                     | Act::Readdress(..)
                     | Act::RotateKeys(_)
+                    | Act::Say(..)
                     | Act::Start(_)
             ))
         );

@@ -67,6 +67,8 @@ tagged! {
         /// All running nodes with TLS hold the same gossip keys, and tag datagrams with the one of this epoch; the first key of
         /// a cluster has epoch 1.
         GossipKeys(u32) = "gossip_keys",
+        /// What nodes say of themselves is known.
+        Metadata(Known) = "metadata",
         /// A node was refused, or refused another, for this reason.
         Refused(Refused) = "refused",
         /// Their processes run.
@@ -124,6 +126,20 @@ mapping! {
         /// How.
         state = "as": Sight,
         /// The nodes that see them; every running one without it.
+        by: Option<Who>,
+    }
+}
+
+mapping! {
+    /// A value of nodes' metadata, as others know it.
+    pub struct Known {
+        /// Who says it of themselves.
+        who: Who,
+        /// Which value.
+        key: String,
+        /// What it is; that there is none, without it.
+        value: Option<String>,
+        /// The nodes that know it; every running one without it.
         by: Option<Who>,
     }
 }
@@ -256,6 +272,9 @@ impl Expectations {
 impl Claim {
     fn sets_mut(&mut self) -> Vec<&mut Who> {
         match self {
+            Self::Metadata(Known { who, by, .. }) => {
+                [Some(who), by.as_mut()].into_iter().flatten().collect()
+            }
             Self::Refused(refused) => vec![&mut refused.who],
             Self::Running(nodes) | Self::Stopped(nodes) => vec![nodes],
             Self::Seen(seen) => seen.sets_mut(),
@@ -265,6 +284,9 @@ impl Claim {
 
     fn sets(&self) -> Vec<&Who> {
         match self {
+            Self::Metadata(Known { who, by, .. }) => {
+                [Some(who), by.as_ref()].into_iter().flatten().collect()
+            }
             Self::Refused(refused) => vec![&refused.who],
             Self::Running(nodes) | Self::Stopped(nodes) => vec![nodes],
             Self::Seen(seen) => seen.sets(),

@@ -53,10 +53,24 @@ tagged! {
         Slow(Slow) = "slow",
         /// Nodes make a new gossip key each, as an operator has them do.
         RotateKeys(Who) = "rotate_keys",
+        /// Applications set or remove a value of what their nodes say of themselves to all.
+        Metadata(Said) = "metadata",
         /// Nodes start that did not run.
         Start(StartLate) = "start",
         /// Hosts are gone with their processes: nothing is said to anybody. Undone, they start again, as new lives.
         Vanish(Who) = "vanish",
+    }
+}
+
+mapping! {
+    /// One value of nodes' metadata.
+    pub struct Said {
+        /// Whose.
+        nodes: Who,
+        /// Which value: 1 to 128 bytes.
+        key: String,
+        /// What it is from now on; removed without it.
+        value: Option<String>,
     }
 }
 
@@ -239,6 +253,7 @@ impl Fault {
             Self::Certificate(_)
                 | Self::Chaos(_)
                 | Self::Inject(_)
+                | Self::Metadata(_)
                 | Self::Readdress(_)
                 | Self::Restart(_)
                 | Self::RollingRestart(_)
@@ -261,6 +276,7 @@ impl Fault {
             | Self::Certificate(NewCertificates { nodes, .. })
             | Self::Clock(ClockFault { nodes, .. })
             | Self::Inject(Inject { to: nodes, .. })
+            | Self::Metadata(Said { nodes, .. })
             | Self::Restart(Restart { nodes, .. })
             | Self::RollingRestart(RollingRestart { nodes, .. })
             | Self::Slow(Slow { nodes, .. })
@@ -290,6 +306,7 @@ impl Fault {
             | Self::Certificate(NewCertificates { nodes, .. })
             | Self::Clock(ClockFault { nodes, .. })
             | Self::Inject(Inject { to: nodes, .. })
+            | Self::Metadata(Said { nodes, .. })
             | Self::Restart(Restart { nodes, .. })
             | Self::RollingRestart(RollingRestart { nodes, .. })
             | Self::Slow(Slow { nodes, .. })

@@ -44,11 +44,12 @@ pub use certificate::{CertificateSpec, NewCertificates};
 pub use chaos::{Chaos, ChaosKind};
 pub use error::{Problem, ScenarioError};
 pub use expect::{
-    Always, Claim, Eventually, Expectations, Finally, Promise, Refused, Seen, Sight, Traffic, Views,
+    Always, Claim, Eventually, Expectations, Finally, Known, Promise, Refused, Seen, Sight,
+    Traffic, Views,
 };
 pub use fault::{
     ClockFault, ClocksName, Cut, Fault, ForgeryName, Inject, ProtocolName, Readdress, Restart,
-    RollingRestart, Slow, StartLate, Way,
+    RollingRestart, Said, Slow, StartLate, Way,
 };
 pub use link::{Bursts, Distribution, LatencySpec, LinkChange, LinkSpec, LossSpec, Shape};
 pub use plan::{Act, Plan, Span, Step};

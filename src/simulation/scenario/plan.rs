@@ -62,6 +62,8 @@ pub enum Act {
     Readdress(NodeId, NodeId),
     /// Have processes go on that stood still.
     Resume(Vec<NodeId>),
+    /// Have applications set a value of their nodes' metadata, or remove it.
+    Say(Vec<NodeId>, String, Option<String>),
     /// Have processes make new gossip keys.
     RotateKeys(Vec<NodeId>),
     /// Have each message take so many times as long; 1: as it was.
@@ -89,6 +91,7 @@ impl Act {
             Self::Pause(_) | Self::Resume(_) => "pause",
             Self::Readdress(..) => "readdress",
             Self::RotateKeys(_) => "rotate_keys",
+            Self::Say(..) => "metadata",
             Self::Slow(..) => "slow",
             Self::Start(_) => "start",
             Self::Vanish(_) => "vanish",

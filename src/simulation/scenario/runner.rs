@@ -39,6 +39,9 @@ pub trait Runner {
     /// The gossip keys of a running node with TLS.
     fn gossip_keys(&self, node: NodeId) -> Option<GossipKeys>;
 
+    /// One value of the metadata that a running node knows another by.
+    fn metadata(&self, observer: NodeId, subject: NodeId, key: &str) -> Option<Vec<u8>>;
+
     /// How many members a node holds alive or suspect, itself included; 0 if it does not run.
     fn live_members(&self, observer: NodeId) -> usize;
 

@@ -42,6 +42,7 @@ const TABLE: &[(&str, Sabotage)] = {
         ("basics/graceful-leave", S::FarewellUnsaid),
         ("basics/host-vanishes", S::FailedProbesIgnored),
         ("basics/joins-one-by-one", S::NewsKept),
+        ("basics/metadata-spreads", S::MetadataUnasked),
         ("basics/restart-after-long-life", S::LaterLivesIgnored),
         ("basics/rolling-restart", S::LaterLivesIgnored),
         ("basics/single-crash", S::SuspicionNeverExpires),

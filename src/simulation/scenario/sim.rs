@@ -206,6 +206,13 @@ impl Runner for SimRunner {
                 // Whoever does not run, or not yet, has no keys to rotate.
                 let _ = network.command(node, Membership::rotate_keys);
             }),
+            Act::Say(nodes, key, value) => each(nodes, |node| {
+                // Whoever does not run says nothing.
+                let _ = network.command(node, |core, now| {
+                    let value = value.as_ref().map(|value| value.clone().into_bytes());
+                    core.set_metadata(now, key, value)
+                });
+            }),
             Act::Slow(nodes, factor) => each(nodes, |node| network.slow(node, *factor)),
             Act::Start(nodes) => each(nodes, |node| {
                 if !network.is_running(node) {
@@ -253,6 +260,12 @@ impl Runner for SimRunner {
             active_epoch: status.active_epoch,
             ids: membership.gossip_key_ids(),
         })
+    }
+
+    fn metadata(&self, observer: NodeId, subject: NodeId, key: &str) -> Option<Vec<u8>> {
+        let id = self.network.membership(subject)?.local().id();
+        let known = self.network.membership(observer)?.metadata(id)?;
+        known.entries.get(key).map(<[u8]>::to_vec)
     }
 
     fn live_members(&self, observer: NodeId) -> usize {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::check::deadline;
-use super::expect::{Always, Claim, Promise, Refused, Seen, Sight, Traffic, Views};
+use super::expect::{Always, Claim, Known, Promise, Refused, Seen, Sight, Traffic, Views};
 use super::plan::Step;
 use super::runner::{Observation, Runner};
 use super::timeline::Moment;
@@ -207,6 +207,7 @@ impl<'c> Verdict<'c> {
     fn objection(&self, claim: &Claim, runner: &dyn Runner) -> Option<(Option<NodeId>, String)> {
         match claim {
             Claim::GossipKeys(epoch) => self.other_keys(*epoch, runner),
+            Claim::Metadata(known) => self.unknown(known, runner),
             Claim::Refused(Refused { who, code }) => {
                 let missing = self
                     .nodes(who)
@@ -262,23 +263,48 @@ impl<'c> Verdict<'c> {
         ))
     }
 
-    fn unseen(&self, seen: &Seen, runner: &dyn Runner) -> Option<(Option<NodeId>, String)> {
-        let everyone = self.case.cast.all();
-        let observers = seen.by.as_ref().map_or(&everyone[..], |by| self.nodes(by));
-        let running = observers.iter().filter(|node| runner.is_running(**node));
-        for observer in running {
-            for subject in self
-                .nodes(&seen.who)
-                .iter()
-                .filter(|subject| *subject != observer)
-            {
-                let state = runner.state(*observer, *subject);
-                if !seen.state.is(state) {
-                    return Some((Some(*observer), sees(*observer, *subject, state)));
-                }
+    /// A node that knows another value of some other's metadata, or none.
+    fn unknown(&self, known: &Known, runner: &dyn Runner) -> Option<(Option<NodeId>, String)> {
+        let expected = known.value.as_deref().map(str::as_bytes);
+        let pairs = self.pairs(&known.who, known.by.as_ref(), runner);
+        pairs.into_iter().find_map(|(observer, subject)| {
+            let value = runner.metadata(observer, subject, &known.key);
+            if value.as_deref() == expected {
+                return None;
             }
-        }
-        None
+            let shown = value.map(|value| String::from_utf8_lossy(&value).into_owned());
+            let what = format!(
+                "to n{} n{} has {}: {}",
+                number(observer),
+                number(subject),
+                known.key,
+                shown.as_deref().unwrap_or("nothing")
+            );
+            Some((Some(observer), what))
+        })
+    }
+
+    /// Running nodes and those whom they look at: never themselves.
+    fn pairs(&self, who: &Who, by: Option<&Who>, runner: &dyn Runner) -> Vec<(NodeId, NodeId)> {
+        let everyone = self.case.cast.all();
+        let observers = by.map_or(&everyone[..], |by| self.nodes(by));
+        let running = observers.iter().filter(|node| runner.is_running(**node));
+        let pairs = running.flat_map(|observer| {
+            let subjects = self.nodes(who).iter();
+            subjects.map(|subject| (*observer, *subject))
+        });
+        pairs
+            .filter(|(observer, subject)| observer != subject)
+            .collect()
+    }
+
+    fn unseen(&self, seen: &Seen, runner: &dyn Runner) -> Option<(Option<NodeId>, String)> {
+        let pairs = self.pairs(&seen.who, seen.by.as_ref(), runner);
+        pairs.into_iter().find_map(|(observer, subject)| {
+            let state = runner.state(observer, subject);
+            let is_seen = seen.state.is(state);
+            (!is_seen).then(|| (Some(observer), sees(observer, subject, state)))
+        })
     }
 
     fn wrong_view(&self, views: Views, runner: &dyn Runner) -> Option<(Option<NodeId>, String)> {

@@ -4,6 +4,7 @@ mod clocks;
 #[cfg(feature = "daemon")]
 mod everything;
 mod handshakes;
+mod metadata;
 mod nodes;
 mod packets;
 mod streams;

@@ -31,8 +31,9 @@ pub use view::{DigestEntry, PageEntry, WireVerdict};
 
 use super::codec::DecodeError;
 use super::hello::{Introduction, JoinId};
+use super::metadata::SealedMetadata;
 use super::refusal::Code;
-use crate::member::IntroductionTag;
+use crate::member::{IntroductionTag, MetadataTag};
 
 /// The first two bytes of every frame.
 pub const FRAME_MAGIC: [u8; 2] = *b"PH";
@@ -48,6 +49,9 @@ pub const PAGE_LEN_MAX: usize = 256 * 1024;
 pub const FINDINGS_MAX: usize = 128;
 /// The most introductions asked for at once.
 pub const WANTED_INTRODUCTIONS_MAX: usize = 128;
+
+/// The most metadata asked for at once, in members.
+pub const WANTED_METADATA_MAX: usize = 32;
 
 /// One frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,6 +149,13 @@ pub enum Frame {
     },
     /// The gossip keys held.
     Keys(WireKeyring),
+    /// Metadata, as asked for by `WantMetadata`, as far as it is held. `last` ends the answer.
+    Metadata {
+        /// The contents.
+        entries: Vec<SealedMetadata>,
+        /// Whether the answer ends here.
+        last: bool,
+    },
     /// Members, as asked for by `Want`, or unasked where the peer lacks them. `last` ends this side's part.
     Page {
         /// The members.
@@ -212,6 +223,8 @@ pub enum Frame {
     WantIntroduction,
     /// Asks for introductions of members that the other end has told of, by what their records name them by.
     WantIntroductions(Vec<IntroductionTag>),
+    /// Asks for metadata, by what records name it by; at most [`WANTED_METADATA_MAX`].
+    WantMetadata(Vec<MetadataTag>),
 }
 
 /// A frame's header, as read from the first [`FRAME_HEADER_LEN`] bytes.
@@ -294,6 +307,7 @@ impl Frame {
             Self::JoinRetry { .. } => "JoinRetry",
             Self::JudgeChain { .. } => "JudgeChain",
             Self::Keys(_) => "Keys",
+            Self::Metadata { .. } => "Metadata",
             Self::Page { .. } => "Page",
             Self::Probe { .. } => "Probe",
             Self::ProbeAck { .. } => "ProbeAck",
@@ -306,6 +320,7 @@ impl Frame {
             Self::Want(_) => "Want",
             Self::WantIntroduction => "WantIntroduction",
             Self::WantIntroductions(_) => "WantIntroductions",
+            Self::WantMetadata(_) => "WantMetadata",
         }
     }
 
@@ -332,6 +347,8 @@ impl Frame {
             Self::Page { .. } => 0x25,
             Self::WantIntroductions(_) => 0x26,
             Self::Introductions { .. } => 0x27,
+            Self::WantMetadata(_) => 0x28,
+            Self::Metadata { .. } => 0x29,
             Self::Probe { .. } => 0x30,
             Self::ProbeAck { .. } => 0x31,
             Self::Body(_) => 0x32,

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use super::finding::{self, WireFault, WireFinding};
-use super::{FINDINGS_MAX, Frame, WANTED_INTRODUCTIONS_MAX};
-use crate::member::IntroductionTag;
+use super::{FINDINGS_MAX, Frame, WANTED_INTRODUCTIONS_MAX, WANTED_METADATA_MAX};
+use crate::member::{IntroductionTag, MetadataTag};
 use crate::wire::codec::{self, DecodeError};
 use crate::wire::hello::{CHAIN_LEN_MAX, Introduction, JoinId};
 use crate::wire::refusal::Code;
@@ -63,6 +63,7 @@ pub(super) fn encode(frame: &Frame, out: &mut Vec<u8>) {
         Frame::JoinRetry { join, generation } => codec::encode_into(&(join, generation), out),
         Frame::JudgeChain { request, chain } => codec::encode_into(&(request, chain), out),
         Frame::Keys(ring) => codec::encode_into(ring, out),
+        Frame::Metadata { entries, last } => codec::encode_into(&(entries, last), out),
         Frame::Page { entries, last } => codec::encode_into(&(entries, last), out),
         Frame::Probe { probe, view } | Frame::ProbeAck { probe, view } => {
             codec::encode_into(&(probe, view), out)
@@ -75,6 +76,10 @@ pub(super) fn encode(frame: &Frame, out: &mut Vec<u8>) {
         Frame::Sync { key_ids, view } => codec::encode_into(&(key_ids, view), out),
         Frame::Want(ids) => codec::encode_into(ids, out),
         Frame::WantIntroductions(tags) => {
+            let tags: Vec<_> = tags.iter().map(|tag| tag.0).collect();
+            codec::encode_into(&tags, out);
+        }
+        Frame::WantMetadata(tags) => {
             let tags: Vec<_> = tags.iter().map(|tag| tag.0).collect();
             codec::encode_into(&tags, out);
         }
@@ -178,6 +183,19 @@ pub(super) fn decode(kind: u8, payload: &[u8]) -> Result<Frame, DecodeError> {
                 codec::decode("Introductions", payload)?;
             let entries = entries.into_iter().map(sound).collect::<Result<_, _>>()?;
             Frame::Introductions { entries, last }
+        }
+        0x28 => {
+            let tags: Vec<[u8; 16]> = codec::decode("WantMetadata", payload)?;
+            if tags.len() > WANTED_METADATA_MAX {
+                return Err(DecodeError::Malformed {
+                    what: "WantMetadata",
+                });
+            }
+            Frame::WantMetadata(tags.into_iter().map(MetadataTag).collect())
+        }
+        0x29 => {
+            let (entries, last) = codec::decode("Metadata", payload)?;
+            Frame::Metadata { entries, last }
         }
         0x30 => {
             let (probe, view) = codec::decode("Probe", payload)?;

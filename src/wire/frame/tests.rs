@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::member::Metadata;
 
 fn read(bytes: &[u8]) -> Result<Frame, DecodeError> {
     let (header, payload) = bytes.split_first_chunk().unwrap();
@@ -125,6 +126,11 @@ fn one_of_each() -> Vec<Frame> {
         Frame::Want(vec![3, 4]),
         Frame::WantIntroduction,
         Frame::WantIntroductions(vec![IntroductionTag([5; 16]); WANTED_INTRODUCTIONS_MAX]),
+        Frame::Metadata {
+            entries: vec![SealedMetadata::new([6; 32], &Metadata::default()); 2],
+            last: false,
+        },
+        Frame::WantMetadata(vec![MetadataTag([7; 16]); WANTED_METADATA_MAX]),
     ]
 }
 

@@ -15,22 +15,38 @@ use super::tcpdump::Tcpdump;
 use crate::recipes::{Answers, Recipe};
 use crate::support::free_ports;
 
-/// R1, R3.
+/// R1, R3. What a node says of itself reaches all others, and shows nowhere.
 #[tokio::test]
 async fn three_tls_nodes_show_tls_records_and_tagged_datagrams_alone() {
     let Some(recipe) = Recipe::chain_files(Answers::Defaults) else {
         return;
     };
-    if let Some(capture) = capture_of_nodes(Some(&recipe)).await {
+    if let Some((capture, file)) = capture_of_nodes(Some(&recipe)).await {
         assert_tls(&capture);
+        assert!(!shows(&file, METADATA));
     }
 }
 
 #[tokio::test]
 async fn three_plaintext_nodes_show_something_else() {
-    if let Some(capture) = capture_of_nodes(None).await {
+    if let Some((capture, file)) = capture_of_nodes(None).await {
         assert_plain(&capture);
+        let datagrams = capture.datagrams.iter();
+        assert!(shows(&file, METADATA));
+        assert_eq!(
+            datagrams
+                .filter(|one| shows(&one.payload, METADATA))
+                .count(),
+            0
+        );
     }
+}
+
+/// What each node says of itself.
+const METADATA: &[u8] = b"planted in the metadata";
+
+fn shows(bytes: &[u8], planted: &[u8]) -> bool {
+    bytes.windows(planted.len()).any(|window| window == planted)
 }
 
 /// Nothing of a cluster's traffic is in the clear but what gossip is meant to show.
@@ -71,7 +87,7 @@ fn spoken(capture: &Capture) -> Vec<&[u8]> {
 }
 
 /// Three nodes in this process, from before the first starts until after the last has left.
-async fn capture_of_nodes(recipe: Option<&Recipe>) -> Option<Capture> {
+async fn capture_of_nodes(recipe: Option<&Recipe>) -> Option<(Capture, Vec<u8>)> {
     let ports = free_ports(4);
     let contacts: Vec<String> = ports
         .clone()
@@ -81,7 +97,10 @@ async fn capture_of_nodes(recipe: Option<&Recipe>) -> Option<Capture> {
     let tcpdump = Tcpdump::start(&ports)?;
     let mut nodes = Vec::new();
     for (number, addr) in contacts.iter().enumerate() {
-        let mut builder = Node::builder().member_id(&number.to_string()).bind(addr);
+        let mut builder = Node::builder()
+            .member_id(&number.to_string())
+            .bind(addr)
+            .metadata("said", METADATA);
         for contact in &contacts {
             builder = builder.contact_point(contact);
         }
@@ -92,11 +111,12 @@ async fn capture_of_nodes(recipe: Option<&Recipe>) -> Option<Capture> {
     }
     for node in &nodes {
         until_members(node, 3).await;
+        until_all_have_said(node).await;
     }
     for node in &nodes {
         node.leave(PATIENCE).await;
     }
-    Some(tcpdump.finish())
+    Some(tcpdump.finish_with_file())
 }
 
 /// Waits until `node` knows this many members, itself included.
@@ -109,6 +129,22 @@ async fn until_members(node: &Node, count: usize) {
     };
     let outcome = tokio::time::timeout(PATIENCE, satisfied).await;
     assert!(outcome.is_ok(), "it knows only {:#?}", node.members());
+}
+
+/// Waits until `node` knows what every member says of itself.
+async fn until_all_have_said(node: &Node) {
+    let mut events = node.events();
+    let is_known = |id| {
+        let metadata = node.metadata(id);
+        metadata.is_some_and(|known| known.entries.get("said") == Some(METADATA))
+    };
+    let satisfied = async {
+        while !node.members().iter().all(|member| is_known(member.id())) {
+            events.next().await.expect("the node runs");
+        }
+    };
+    let outcome = tokio::time::timeout(PATIENCE, satisfied).await;
+    assert!(outcome.is_ok(), "it does not know what all say");
 }
 
 const PATIENCE: Duration = Duration::from_secs(30);

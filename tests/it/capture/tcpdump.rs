@@ -57,12 +57,18 @@ impl Tcpdump {
 
     /// Waits until everything up to now is captured, ends tcpdump, and reads what passed.
     pub(crate) fn finish(self) -> Capture {
+        self.finish_with_file().0
+    }
+
+    /// The same, and the file it was read from.
+    pub(crate) fn finish_with_file(self) -> (Capture, Vec<u8>) {
         let mark_port = self.mark_port;
-        let mut capture = Capture::parse(&self.finish_unread()).unwrap();
+        let file = self.finish_unread();
+        let mut capture = Capture::parse(&file).unwrap();
         capture
             .datagrams
             .retain(|datagram| datagram.target.port() != mark_port);
-        capture
+        (capture, file)
     }
 
     /// The same, as tcpdump wrote it: every byte of every packet, the mark included.

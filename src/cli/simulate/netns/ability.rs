@@ -53,6 +53,9 @@ fn check_case(case: &Case) -> Result<(), Unable> {
     if let Some(at) = case.scenario.expect.place_of(&is_about_keys) {
         return unable(at, "gossip_keys", "no look at a process's gossip keys");
     }
+    if let Some(at) = case.scenario.expect.place_of(&is_about_metadata) {
+        return unable(at, "metadata", NO_APPLICATION);
+    }
     let budget = case
         .scenario
         .expect
@@ -69,6 +72,11 @@ const fn is_about_keys(claim: &Claim) -> bool {
     matches!(claim, Claim::GossipKeys(_))
 }
 
+const fn is_about_metadata(claim: &Claim) -> bool {
+    matches!(claim, Claim::Metadata(_))
+}
+
+const NO_APPLICATION: &str = "no application that says anything of its node";
 const ONE_AUTHORITY: &str = "one authority, whose certificates are valid now";
 
 fn lacks(act: &Act) -> Option<&'static str> {
@@ -80,6 +88,7 @@ fn lacks(act: &Act) -> Option<&'static str> {
         Act::Inject(..) => Some("nobody to forge datagrams"),
         Act::Readdress(..) => Some("one address for each node"),
         Act::RotateKeys(_) => Some("nobody to call each node's admin API"),
+        Act::Say(..) => Some(NO_APPLICATION),
         Act::Slow(..) => Some("no processors of its own"),
         Act::Crash(_)
         | Act::Leave(_)

@@ -388,6 +388,10 @@ impl Runner for NetnsRunner {
         unreachable!("expectations of gossip keys were refused before anything ran")
     }
 
+    fn metadata(&self, _: NodeId, _: NodeId, _: &str) -> Option<Vec<u8>> {
+        unreachable!("expectations of metadata were refused before anything ran")
+    }
+
     fn knows_present_life(&self, observer: NodeId, subject: NodeId) -> bool {
         let (Some(observer), Some(subject_process)) =
             (self.process(observer), self.process(subject))
