@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use phalanx::Node;
+use phalanx::member::MemberId;
 use phalanx::wire::datagram;
 use phalanx::wire::message::Body;
 
@@ -134,7 +135,7 @@ async fn until_members(node: &Node, count: usize) {
 /// Waits until `node` knows what every member says of itself.
 async fn until_all_have_said(node: &Node) {
     let mut events = node.events();
-    let is_known = |id| {
+    let is_known = |id: &MemberId| {
         let metadata = node.metadata(id);
         metadata.is_some_and(|known| known.entries.get("said") == Some(METADATA))
     };
