@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use phalanx::admission::{DialBack, LinkChange, LinkId, Opened};
-use phalanx::member::{MemberId, MemberState, Role};
+use phalanx::member::{MemberId, MemberState, Metadata, Role};
 use phalanx::membership::{ContactPoint, LocalMember, Membership, Options, Output};
 use phalanx::seal::Seed;
 use phalanx::swim::Params;
@@ -79,6 +79,7 @@ impl World {
                 advertised: addr,
                 host: None,
                 udp: true,
+                metadata: Metadata::default(),
             },
             cluster: "example".to_owned(),
             cluster_id: None,

@@ -23,6 +23,12 @@
 //! A member that falls silent is *suspect* first. It may refute; if it does not, it is *dead*. One that is merely cut off
 //! is found again by itself once the network heals, however long that took.
 //!
+//! # What a node says of itself
+//!
+//! [`NodeBuilder::metadata`] and [`Node::set_metadata`] set small values that every member comes to hold ([`Node::metadata`],
+//! [`Event::MetadataChanged`]): a zone, the ports of a service, a term of leadership. They travel over proven connections and
+//! never in a datagram. What they mean is the application's.
+//!
 //! # TLS
 //!
 //! ```no_run

@@ -229,7 +229,7 @@ impl Membership {
     /// A live member's record was taken over.
     pub(super) fn follow_metadata(&mut self, record: &MemberRecord) {
         let held = self.metadata.by_member.get(&record.id);
-        let stamp = held.map_or(MetadataStamp::default(), |copy| copy.stamp);
+        let stamp = held.map(|copy| copy.stamp).unwrap_or_default();
         if stamp == record.metadata {
             return;
         }
