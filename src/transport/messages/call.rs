@@ -150,11 +150,14 @@ impl Responder {
             if !self.wants_reply {
                 return Poll::Pending;
             }
+            let id = self.place.id;
             let mut state = self.place.shared.lock();
-            if !state.session.is_wanted(self.place.id) {
+            if !state.session.is_wanted(id) {
                 return Poll::Ready(());
             }
-            state.responders.insert(self.place.id, cx.waker().clone());
+            let former = state.responders.insert(id, cx.waker().clone());
+            drop(state);
+            drop(former);
             Poll::Pending
         })
         .await;
@@ -168,9 +171,9 @@ impl Place {
 
     fn answer(&mut self, result: Result<Message, Failure>) {
         self.is_free = true;
-        self.shared.with(|state, now| {
-            state.responders.remove(&self.id);
+        let _former = self.shared.with(|state, now| {
             state.session.answer(now, self.id, result);
+            state.responders.remove(&self.id)
         });
     }
 }

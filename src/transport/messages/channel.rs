@@ -176,9 +176,9 @@ struct Pending<'a> {
 
 impl Drop for Pending<'_> {
     fn drop(&mut self) {
-        self.shared.with(|state, now| {
-            state.calls.remove(&self.id);
+        let _caller = self.shared.with(|state, now| {
             state.session.cancel(now, self.id);
+            state.calls.remove(&self.id)
         });
     }
 }
@@ -191,9 +191,9 @@ struct Opening<'a> {
 
 impl Drop for Opening<'_> {
     fn drop(&mut self) {
-        self.shared.with(|state, now| {
-            state.openings.remove(&self.id);
+        let _opener = self.shared.with(|state, now| {
             state.session.drop_stream(now, self.id);
+            state.openings.remove(&self.id)
         });
     }
 }

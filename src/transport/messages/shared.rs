@@ -79,7 +79,8 @@ impl Shared {
         }
     }
 
-    /// A command of a handle. Wakes the task if it has something to do now.
+    /// A command of a handle. Wakes the task if it has something to do now. Wakers and senders that a command replaces are
+    /// returned by it, so that they are dropped without the lock: their drop may run code of others.
     pub(super) fn with<T>(&self, command: impl FnOnce(&mut State, Timestamp) -> T) -> T {
         let now = self.now();
         let mut state = self.lock();

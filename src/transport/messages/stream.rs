@@ -171,12 +171,14 @@ impl StreamReader {
             return Poll::Ready(Ok(Some(std::mem::take(&mut self.rest))));
         }
         let id = self.handle.id;
-        let read = self.handle.shared.with(|state, _| {
+        let (read, _former) = self.handle.shared.with(|state, _| {
             let read = state.session.read(id);
-            if matches!(read, Ok(Read::Nothing)) {
-                state.readers.insert(id, cx.waker().clone());
-            }
-            read
+            let waits = matches!(read, Ok(Read::Nothing));
+            let waker = waits.then(|| cx.waker().clone());
+            (
+                read,
+                waker.and_then(|waker| state.readers.insert(id, waker)),
+            )
         });
         match read {
             Ok(Read::Bytes(bytes)) => Poll::Ready(Ok(Some(bytes))),
@@ -195,9 +197,9 @@ impl StreamReader {
     fn give_up(&mut self, code: u32) {
         if !std::mem::replace(&mut self.has_ended, true) {
             let id = self.handle.id;
-            self.handle.shared.with(|state, _| {
-                state.readers.remove(&id);
+            let _former = self.handle.shared.with(|state, _| {
                 state.session.stop(id, code);
+                state.readers.remove(&id)
             });
         }
     }
@@ -217,12 +219,14 @@ impl StreamWriter {
             let Some(waiting) = bytes.take() else {
                 return Poll::Ready(Ok(()));
             };
-            let taken = self.handle.shared.with(|state, _| {
+            let (taken, _former) = self.handle.shared.with(|state, _| {
                 let taken = state.session.write(id, waiting);
-                if matches!(taken, Ok(Taken::Back(_))) {
-                    state.writers.insert(id, cx.waker().clone());
-                }
-                taken
+                let waits = matches!(taken, Ok(Taken::Back(_)));
+                let waker = waits.then(|| cx.waker().clone());
+                (
+                    taken,
+                    waker.and_then(|waker| state.writers.insert(id, waker)),
+                )
             });
             match taken {
                 Ok(Taken::All) => Poll::Ready(Ok(())),
@@ -255,9 +259,9 @@ impl StreamWriter {
 
     fn give_up(&self, code: u32) {
         let id = self.handle.id;
-        self.handle.shared.with(|state, _| {
-            state.writers.remove(&id);
+        let _former = self.handle.shared.with(|state, _| {
             state.session.reset(id, code);
+            state.writers.remove(&id)
         });
     }
 }
@@ -278,10 +282,10 @@ impl Drop for StreamWriter {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.shared.with(|state, now| {
-            state.readers.remove(&self.id);
-            state.writers.remove(&self.id);
+        let _former = self.shared.with(|state, now| {
             state.session.drop_stream(now, self.id);
+            let reader = state.readers.remove(&self.id);
+            (reader, state.writers.remove(&self.id))
         });
     }
 }
@@ -312,14 +316,15 @@ impl AsyncWrite for StreamWriter {
             return Poll::Ready(Ok(0));
         }
         let id = self.handle.id;
-        let count = self.handle.shared.with(|state, _| {
+        let (count, _former) = self.handle.shared.with(|state, _| {
             let count = state.session.write_slice(id, buf);
-            if matches!(count, Ok(0)) {
-                state.writers.insert(id, cx.waker().clone());
-            }
-            count
-        })?;
-        match count {
+            let waker = matches!(count, Ok(0)).then(|| cx.waker().clone());
+            (
+                count,
+                waker.and_then(|waker| state.writers.insert(id, waker)),
+            )
+        });
+        match count? {
             0 => Poll::Pending,
             count => Poll::Ready(Ok(count)),
         }

@@ -286,3 +286,60 @@ async fn compressed_payloads_arrive_as_they_were() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_peer_that_says_nothing_is_given_up_and_nothing_was_sent() {
+    let options = SessionOptions {
+        heartbeat_interval: Duration::from_millis(100),
+        heartbeat_timeout: Duration::from_millis(300),
+        ..SessionOptions::default()
+    };
+    let (near, _far) = tokio::io::duplex(64);
+    let near = end(Box::new(near), Side::Dialer, options, Vec::new(), &[]);
+    let short = Duration::from_millis(10);
+    let delivery = Delivery::NotSent;
+    let timed_out = near.channel.request("x", pattern(10), short).await;
+    assert_eq!(timed_out, Err(CallError::TimedOut { delivery }));
+    let code = Code::Unreachable;
+    let closed = near.channel.request("x", pattern(10), SOON).await;
+    assert_eq!(closed, Err(CallError::Closed { code, delivery }));
+    assert!(near.task.await.unwrap().is_loss());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_callers_and_streams_at_once_lose_nothing() {
+    let (dialer, mut listener) = piped(SessionOptions::default());
+    let mut callers = tokio::task::JoinSet::new();
+    for caller in 0..32 {
+        let channel = dialer.channel.clone();
+        callers.spawn(async move {
+            for round in 0..10 {
+                let payload = pattern((caller * 7_919 + round * 6_007) % 100_000);
+                let echo = channel.request("echo", payload.clone(), SOON).await;
+                assert_eq!(echo, Ok(payload));
+            }
+        });
+    }
+    for _ in 0..8 {
+        let channel = dialer.channel.clone();
+        callers.spawn(async move {
+            let mut stream = channel.open_stream("keep", SOON).await.unwrap();
+            stream.write_all(&pattern(1 << 20)).await.unwrap();
+            stream.shutdown().await.unwrap();
+            let mut back = Vec::new();
+            stream.read_to_end(&mut back).await.unwrap();
+            assert!(back == pattern(1 << 20));
+        });
+        let (mut reader, mut writer) = listener.streams.recv().await.unwrap().accept().into_split();
+        callers.spawn(async move {
+            tokio::io::copy(&mut reader, &mut writer).await.unwrap();
+            writer.shutdown().await.unwrap();
+        });
+    }
+    while let Some(done) = callers.join_next().await {
+        done.unwrap();
+    }
+    dialer.channel.close();
+    assert_eq!(dialer.task.await.unwrap().ending.cause, Cause::Asked);
+    assert_eq!(listener.task.await.unwrap().ending.cause, Cause::Farewell);
+}
