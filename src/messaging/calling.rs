@@ -319,6 +319,13 @@ impl Calling {
         self.calls.is_empty()
     }
 
+    /// The memory that replies take.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        let replies = self.calls.values().filter_map(|call| call.reply.as_ref());
+        replies.map(|(_, assembly)| assembly.held()).sum()
+    }
+
     fn complete(&mut self, id: u64, head: ResponseHead, bytes: Bytes, agenda: &mut Agenda) {
         agenda.credit.replies += head.len;
         let message = Message {

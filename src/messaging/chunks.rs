@@ -66,6 +66,13 @@ impl Chunks {
         self.len == 0
     }
 
+    /// The memory it takes, slices of longer buffers counted by their own length.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        let whole: usize = self.whole.iter().map(Bytes::len).sum();
+        whole + self.gathered.capacity() + self.whole.len() * size_of::<Bytes>()
+    }
+
     fn close_gathered(&mut self) {
         if !self.gathered.is_empty() {
             self.whole.push_back(self.gathered.split().freeze());
@@ -93,6 +100,11 @@ impl Assembly {
 
     pub(super) fn len(&self) -> usize {
         self.bytes.len()
+    }
+
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.bytes.capacity()
     }
 
     pub(super) fn finish(self) -> Bytes {

@@ -201,7 +201,7 @@ impl Session {
         Ok(id)
     }
 
-    /// Gives a call up. Nothing more is said of it.
+    /// Gives a call up. Nothing more is said of it, unless it has ended already and [`Event::Answered`] waits.
     pub fn cancel(&mut self, now: Timestamp, id: CallId) {
         self.calling.cancel(id.0, &mut self.agenda);
         self.settle(now);
@@ -447,6 +447,15 @@ impl Session {
     #[must_use]
     pub fn is_wanted(&self, id: ServedId) -> bool {
         self.serving.is_wanted(id.0)
+    }
+
+    /// The memory it takes, about.
+    #[cfg(test)]
+    fn held(&self) -> usize {
+        let agenda = &self.agenda;
+        let small = agenda.control.len() + agenda.turns.len() + agenda.timers.len();
+        let small = (small + agenda.events.len()) * size_of::<Event>();
+        small + self.calling.held() + self.serving.held() + self.streams.held()
     }
 
     fn check_new(&self, subject: &str) -> Result<Bytes, CallError> {

@@ -346,6 +346,20 @@ impl Serving {
         self.calls.is_empty()
     }
 
+    /// The memory that requests and replies take.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        let held = |call: &Served| match &call.stage {
+            Stage::Receiving(assembly) => assembly.held(),
+            Stage::Complete(bytes) => bytes.len(),
+            Stage::Offered | Stage::Accepted => 0,
+            Stage::ReplyWaiting(message) | Stage::Replying { message, .. } => message.wire_len(),
+        };
+        let entries = self.calls.len() + self.complete.len() + self.replies.len();
+        let bytes: usize = self.calls.values().map(held).sum();
+        bytes + entries * size_of::<Served>()
+    }
+
     fn abandon(&mut self, id: u64, failure: Failure, agenda: &mut Agenda) {
         let Some(call) = self.calls.get_mut(&id) else {
             return;

@@ -116,6 +116,11 @@ impl Stream {
         !matches!(self.opening, Opening::Waiting { .. })
     }
 
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.inbound.arrived.held() + self.outbound.waiting.held() + size_of::<Self>()
+    }
+
     pub(super) fn end_inbound(
         &mut self,
         id: u64,
@@ -128,7 +133,9 @@ impl Stream {
         if let Incoming::Reset(_) = end {
             self.inbound.arrived.clear();
         }
-        agenda.events.push_back(Event::Readable(StreamId(id)));
+        if self.has_handle {
+            agenda.events.push_back(Event::Readable(StreamId(id)));
+        }
         Ok(())
     }
 }

@@ -450,6 +450,13 @@ impl Streams {
         self.streams.values().all(is_over)
     }
 
+    /// The memory that streams take.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        let bytes: usize = self.streams.values().map(Stream::held).sum();
+        bytes + self.windows.len() * 8
+    }
+
     fn gone(&self) -> StreamError {
         self.ended
             .map_or(StreamError::Finished, StreamError::Closed)
