@@ -106,7 +106,7 @@ pub use node::rehearsal;
 pub use node::{
     CertificateStatus, Connection, DEFAULT_CLUSTER, DEFAULT_HANDSHAKE_TIMEOUT,
     DEFAULT_KEY_ROTATION, DEFAULT_PORT, DEFAULT_RELOAD_INTERVAL, DEFAULT_TRUST_AGE_MAX, EVENTS_MAX,
-    Ended, EventStream, InvalidSetting, JoinError, Node, NodeBuilder, NodeConfig, NodeEvent,
-    NodeSecurity, NodeStats, RehearseError, ReloadError, Setting, StartError, TokenLoadError,
-    TokenSource, TrustReload,
+    Ended, EventStream, HandshakeCount, InvalidSetting, JoinError, Node, NodeBuilder, NodeConfig,
+    NodeEvent, NodeSecurity, NodeStats, RehearseError, ReloadError, Setting, StartError,
+    TokenLoadError, TokenSource, TrustReload,
 };

@@ -49,6 +49,11 @@ impl AddressBook {
             .retain(|(held_id, held_addr)| held_id != id && *held_addr != addr);
     }
 
+    /// Forgets a member that nobody is to look for any more.
+    pub(super) fn forget(&mut self, id: &MemberId) {
+        self.entries.retain(|(held, _)| held != id);
+    }
+
     /// The addresses, oldest first.
     pub(super) fn addrs(&self) -> impl Iterator<Item = SocketAddr> + '_ {
         self.entries.iter().map(|(_, addr)| *addr)

@@ -14,7 +14,7 @@ use crate::time::Timestamp;
 use crate::wire::codec::DecodeError;
 use crate::wire::datagram::{self, Datagram, Group, Header};
 use crate::wire::hash::cluster_hash;
-use crate::wire::message::Body;
+use crate::wire::message::{Body, Kind};
 
 /// Why a datagram was not let in. Nothing was changed; drop it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -80,6 +80,29 @@ pub struct DatagramStats {
     pub unknown_sender: u64,
     /// Here before, or too old to tell.
     pub replayed: u64,
+    /// Those sent, by the kind of their message, in the order of [`Kind::ALL`].
+    pub sent_by_kind: [Traffic; Kind::ALL.len()],
+    /// Those let in, likewise.
+    pub received_by_kind: [Traffic; Kind::ALL.len()],
+}
+
+/// Datagrams of one kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// How many.
+    pub datagrams: u64,
+    /// Their payloads together, in bytes.
+    pub bytes: u64,
+}
+
+impl Traffic {
+    fn add(traffic: &mut [Self; Kind::ALL.len()], body: &[u8], len: usize) {
+        if let Some(kind) = Kind::of(body) {
+            let traffic = &mut traffic[kind as usize];
+            traffic.datagrams += 1;
+            traffic.bytes += len as u64;
+        }
+    }
 }
 
 /// What sealing needs to remember.
@@ -174,7 +197,10 @@ impl Membership {
             self.note_newest(now, header.sender, newest);
         }
         let body = Body::decode(datagram.body)?;
-        Ok(self.take_body(now, header.sender, header.generation, &body)?)
+        self.take_body(now, header.sender, header.generation, &body)?;
+        let received = &mut self.gate.stats.received_by_kind;
+        Traffic::add(received, datagram.body, payload.len());
+        Ok(())
     }
 
     fn check_group(
@@ -242,6 +268,7 @@ impl Membership {
         let payload = self.seal_datagram(to, &body);
         self.gate.stats.sent += 1;
         self.gate.stats.sent_bytes += payload.len() as u64;
+        Traffic::add(&mut self.gate.stats.sent_by_kind, &body, payload.len());
         self.outbox
             .push_back(Output::Transmit { to: addr, payload });
     }

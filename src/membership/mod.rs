@@ -33,6 +33,7 @@
 //! | `healing` | redialling, for ever, whoever died without leaving |
 //! | `address_book` | where those were last seen |
 //! | `examining` | who can verify whom: members asked to dial each other |
+//! | `operating` | what an operator does and sees beyond members: forgetting, accusers, pairs, certificates |
 //! | `guest` | a node that takes no part, to rehearse its joins |
 
 mod address_book;
@@ -50,6 +51,7 @@ mod keys;
 mod links;
 mod messages;
 mod metadata;
+mod operating;
 mod options;
 mod output;
 mod parking;
@@ -74,7 +76,7 @@ pub use asking::FETCHES_MAX;
 pub use examining::{ChainId, ExamineError, Examined, JudgedChain};
 pub use exchange::ExchangeStats;
 pub use expiry::{ExpiredMember, SoonestExpiry};
-pub use gate::{DatagramError, DatagramStats};
+pub use gate::{DatagramError, DatagramStats, Traffic};
 pub(crate) use guest::Guest;
 pub use keys::{KeyStatus, RotateError};
 pub use messages::{ConnectError, MESSAGE_LINKS_MAX, MessagePeer};
@@ -86,6 +88,7 @@ pub use refusals::Refusal;
 pub use renewal::UntrustedMember;
 
 use crate::admission::Admission;
+pub use crate::admission::Introduced;
 pub use crate::admission::{
     Channel, DialBack, FrameError, LinkChange, LinkId, Opened, VerificationId,
 };
@@ -93,7 +96,10 @@ use crate::member::{Generation, MemberId};
 use crate::sabotage::Sabotage;
 use crate::seal::{Keyring, Secrets, Seed};
 use crate::swim::{self, Swim};
-pub use crate::swim::{Member, Params, ParamsError, RecordStore};
+pub use crate::swim::{
+    ForgetError, Member, PairHealth, Params, ParamsError, ROUND_TRIP_BOUNDS, RecordStore,
+    RoundTrips,
+};
 use crate::time::Timestamp;
 use crate::trust::VerifiedIntroduction;
 use crate::wire::frame::Frame;
@@ -167,6 +173,10 @@ pub struct Stats {
     pub exchanges: ExchangeStats,
     /// Proven connections.
     pub links: usize,
+    /// Updates that wait to be sent.
+    pub updates_queued: usize,
+    /// How far its own health stretches probes: 0 is healthy.
+    pub awareness: u32,
 }
 
 /// Counters of signed records, since the start. Each record that would be news is counted once for what became of it.
@@ -451,6 +461,8 @@ impl Membership {
             },
             exchanges: self.exchanges,
             links: self.links.len(),
+            updates_queued: self.swim.queue_len(),
+            awareness: self.swim.awareness(),
         }
     }
 

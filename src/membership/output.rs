@@ -129,6 +129,8 @@ pub enum Event {
         /// Whose verdict it is.
         by: MemberId,
     },
+    /// The tombstone of a member that died or left is gone: it has expired, or an operator had it dropped.
+    MemberForgotten(MemberId),
     /// A member has said goodbye.
     MemberLeft(MemberRecord),
     /// A live member has changed its record: a new life that nobody saw end, another address, other metadata.

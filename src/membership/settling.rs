@@ -110,18 +110,26 @@ impl Membership {
         match action {
             Action::Event(event) => self.on_member_event(now, event),
             Action::Fallback { to, probe } => self.with_link(now, &to, links::Job::Probe(probe)),
-            Action::Forgot(id) => {
-                self.roster.remove(&id);
-                self.links.forget(&id);
-                self.gate.replay.forget(&id);
-                self.forget_metadata(&id);
+            Action::Dropped(id) => {
+                self.healing.book.forget(&id);
+                self.on_forgotten(id);
             }
+            Action::Forgot(id) => self.on_forgotten(id),
             Action::LeaveFinished { acks } => self.finish_leave(acks),
             Action::NeedsGeneration { above } => self.on_other_life(above),
             Action::PushPull { with } => self.with_link(now, &with, links::Job::PushPull),
             Action::Send { to, body } => self.send_body(now, &to, body),
             Action::SendFrame { to, body } => self.with_link(now, &to, links::Job::Body(body)),
         }
+    }
+
+    fn on_forgotten(&mut self, id: MemberId) {
+        self.roster.remove(&id);
+        self.links.forget(&id);
+        self.gate.replay.forget(&id);
+        self.forget_metadata(&id);
+        let event = Event::MemberForgotten(id);
+        self.outbox.push_back(Output::Event(event));
     }
 
     fn on_member_event(&mut self, now: Timestamp, event: swim::Event) {

@@ -37,8 +37,10 @@ use super::log::{Chain, Log};
 use super::reload;
 use super::work::{self, Dialling, Outcome};
 use crate::admission::{LinkChange, LinkId, Opened};
-use crate::member::MetadataError;
-use crate::membership::{ContactPoint, Event, KeyStatus, Membership, Output, RotateError};
+use crate::member::{MemberId, MetadataError};
+use crate::membership::{
+    ContactPoint, Event, ForgetError, KeyStatus, Membership, Output, RotateError,
+};
 use crate::time::Timestamp;
 use crate::transport::LINGER;
 use crate::transport::door::Secured;
@@ -70,6 +72,8 @@ pub(super) enum Command {
     Examine(ExaminationAnswer),
     /// Have all members judge the certificates of a chain file that is not in use yet.
     RehearseCertificates(Vec<u8>, RehearsalAnswer),
+    /// Drop the tombstone of a member, and say what came of it.
+    Forget(MemberId, oneshot::Sender<Result<(), ForgetError>>),
     /// Load the certificate files anew, and say what came of it.
     ReloadTrust(reload::Answer),
     /// Say goodbye, then stop: after this long, if nobody acknowledges it.
@@ -284,6 +288,11 @@ impl Driver {
                     let _ = answer.send(core.set_metadata(now, &key, value));
                 });
             }
+            Input::Command(Some(Command::Forget(id, answer))) => {
+                self.feed(|core, now| {
+                    let _ = answer.send(core.forget(now, &id));
+                });
+            }
             Input::Command(Some(Command::Examine(answer))) => self.examine(answer),
             Input::Command(Some(Command::RehearseCertificates(pem, answer))) => {
                 self.read_candidate(pem, answer);
@@ -370,6 +379,7 @@ impl Driver {
                     Err(error) => {
                         self.log.dial_failed(self.clock.now(), addr, &error);
                         let code = error.code;
+                        self.shared.handshakes.failed(Side::Dialer, code);
                         let rejection = error.certificate_error().map(ToString::to_string);
                         self.feed(|core, now| {
                             if let Some(detail) = rejection {
@@ -385,6 +395,7 @@ impl Driver {
             }
             Outcome::Refused { peer, error } => {
                 self.log.refused_at_the_door(self.clock.now(), peer, &error);
+                self.shared.handshakes.failed(Side::Listener, error.code);
                 self.feed(|core, now| core.handle_refused(now, peer, error.code));
             }
             Outcome::Resolved(contact, addrs) => {
@@ -421,6 +432,7 @@ impl Driver {
             let is_post_quantum = session.is_post_quantum();
             tracing::debug!(link = %id, %peer, %session, is_post_quantum, "a connection is secured");
         }
+        self.shared.handshakes.succeeded(side, session.as_ref());
         self.shared.sessions.insert(id, peer, session);
         let (handle, task) = link::open(stream, id, self.link_report.clone());
         self.tasks.spawn(task);
@@ -567,7 +579,8 @@ impl Driver {
     }
 
     fn tell(&mut self, event: Event) {
-        self.log.event(self.clock.now(), &event);
+        let now = self.clock.now();
+        self.log.event(now, &event);
         match event {
             Event::Ready => self.shared.set_ready(),
             Event::LeaveFinished { acknowledged } => {
@@ -576,7 +589,7 @@ impl Driver {
             Event::Stopped { code, addr } => self.ended = Some(Ended::Refused { code, addr }),
             _ => {}
         }
-        self.shared.publish(event);
+        self.shared.publish(now, event);
     }
 
     /// Stops: links send what is queued, unless the node is aborted, and everything is closed.

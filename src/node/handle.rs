@@ -16,14 +16,15 @@ use super::driver::Command;
 use super::error::{Ended, JoinError, StartError};
 use super::examination::RehearseError;
 use super::expiry::CertificateStatus;
+use super::handshakes::Handshakes;
 use super::options::{NodeBuilder, NodeConfig};
 use super::reload::{ReloadError, TrustReload};
 use super::start;
 use crate::member::{MemberId, MetadataError};
 use crate::membership::{
-    Event, KeyStatus, MemberMetadata, Membership, Refusal, RotateError, Stats, UntrustedMember,
+    Event, ExamineError, Examined, KeyStatus, MemberMetadata, Membership, Refusal, RotateError,
+    Stats, UntrustedMember,
 };
-use crate::membership::{ExamineError, Examined};
 use crate::swim::Member;
 use crate::time::Timestamp;
 
@@ -38,8 +39,8 @@ pub(super) const COMMANDS_MAX: usize = 8;
 /// [`Node::leave`] does the same and waits for it.
 #[derive(Clone, Debug)]
 pub struct Node {
-    shared: Arc<Shared>,
-    commands: mpsc::Sender<Command>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) commands: mpsc::Sender<Command>,
 }
 
 impl Node {
@@ -112,8 +113,17 @@ impl Node {
         EventStream {
             snapshot: Some(self.shared.snapshot(&core)),
             events: self.shared.events.subscribe(),
+            position: self.shared.position(),
+            at: Timestamp::ZERO,
             shared: Arc::clone(&self.shared),
         }
+    }
+
+    /// Everybody the node knows, as [`Node::members`], and which event that is after: see [`EventStream::position`].
+    #[must_use]
+    pub fn snapshot(&self) -> (u64, Arc<[Member]>) {
+        let core = self.shared.core();
+        (self.shared.position(), self.shared.snapshot(&core))
     }
 
     /// Whom this node refused, and who refused it, by code.
@@ -241,6 +251,7 @@ impl Node {
             datagram_errors: datagram_errors.load(Ordering::Relaxed),
             late_wakes: late_wakes.load(Ordering::Relaxed),
             overflows: overflows.load(Ordering::Relaxed),
+            commands_queued: self.commands.max_capacity() - self.commands.capacity(),
         }
     }
 
@@ -300,6 +311,8 @@ pub struct NodeStats {
     pub late_wakes: u64,
     /// Links closed because their peer did not read.
     pub overflows: u64,
+    /// Commands that wait for the node.
+    pub commands_queued: usize,
 }
 
 /// What a node tells its application.
@@ -318,8 +331,10 @@ pub enum NodeEvent {
 #[derive(Debug)]
 pub struct EventStream {
     shared: Arc<Shared>,
-    events: broadcast::Receiver<Event>,
+    events: broadcast::Receiver<(Timestamp, Event)>,
     snapshot: Option<Arc<[Member]>>,
+    position: u64,
+    at: Timestamp,
 }
 
 impl EventStream {
@@ -337,16 +352,35 @@ impl EventStream {
             }
         };
         match received? {
-            Ok(event) => Some(NodeEvent::Happened(event)),
+            Ok((at, event)) => {
+                self.position += 1;
+                self.at = at;
+                Some(NodeEvent::Happened(event))
+            }
             Err(count) => {
                 // What is still buffered lies before the snapshot, so it is missed too.
                 let core = self.shared.core();
                 let buffered = self.events.len() as u64;
                 self.events = self.events.resubscribe();
                 self.snapshot = Some(self.shared.snapshot(&core));
+                self.position = self.shared.position();
                 Some(NodeEvent::Missed(count + buffered))
             }
         }
+    }
+}
+
+impl EventStream {
+    /// How many events the node has had up to the last one returned, or, after a [`NodeEvent::Snapshot`], up to that.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// When the last event returned happened.
+    #[must_use]
+    pub fn at(&self) -> Timestamp {
+        self.at
     }
 }
 
@@ -354,10 +388,13 @@ impl EventStream {
 #[derive(Debug)]
 pub(super) struct Shared {
     core: Mutex<Membership>,
-    events: broadcast::Sender<Event>,
+    events: broadcast::Sender<(Timestamp, Event)>,
+    /// How many events there were; changed with the core locked.
+    published: AtomicU64,
     progress: watch::Sender<Progress>,
     pub(super) counters: Counters,
     pub(super) sessions: Sessions,
+    pub(super) handshakes: Handshakes,
     /// Subject and last moment of the node's own certificate, with TLS.
     pub(super) certificate: watch::Sender<Option<(String, Timestamp)>>,
 }
@@ -387,8 +424,10 @@ impl Shared {
                 ..Counters::default()
             },
             events: broadcast::Sender::new(EVENTS_MAX),
+            published: AtomicU64::new(0),
             progress: watch::Sender::default(),
             sessions: Sessions::default(),
+            handshakes: Handshakes::default(),
             certificate: watch::Sender::default(),
         }
     }
@@ -399,9 +438,14 @@ impl Shared {
     }
 
     /// To be called with the core locked, so that no snapshot falls between an event and its effect.
-    pub(super) fn publish(&self, event: Event) {
+    pub(super) fn publish(&self, at: Timestamp, event: Event) {
+        self.published.fetch_add(1, Ordering::Relaxed);
         // Nobody may be listening.
-        let _ = self.events.send(event);
+        let _ = self.events.send((at, event));
+    }
+
+    fn position(&self) -> u64 {
+        self.published.load(Ordering::Relaxed)
     }
 
     pub(super) fn set_ready(&self) {
@@ -424,11 +468,11 @@ impl Shared {
 
 trait Received {
     /// The event, or how many were missed; `None` when there is none and will be none.
-    fn ok_or_missed(self) -> Option<Result<Event, u64>>;
+    fn ok_or_missed(self) -> Option<Result<(Timestamp, Event), u64>>;
 }
 
-impl Received for Result<Event, RecvError> {
-    fn ok_or_missed(self) -> Option<Result<Event, u64>> {
+impl Received for Result<(Timestamp, Event), RecvError> {
+    fn ok_or_missed(self) -> Option<Result<(Timestamp, Event), u64>> {
         match self {
             Ok(event) => Some(Ok(event)),
             Err(RecvError::Lagged(count)) => Some(Err(count)),
@@ -437,8 +481,8 @@ impl Received for Result<Event, RecvError> {
     }
 }
 
-impl Received for Result<Event, TryRecvError> {
-    fn ok_or_missed(self) -> Option<Result<Event, u64>> {
+impl Received for Result<(Timestamp, Event), TryRecvError> {
+    fn ok_or_missed(self) -> Option<Result<(Timestamp, Event), u64>> {
         match self {
             Ok(event) => Some(Ok(event)),
             Err(TryRecvError::Lagged(count)) => Some(Err(count)),
@@ -486,14 +530,14 @@ mod tests {
         let node = Node::new(Arc::clone(&shared), mpsc::channel(1).0);
         let mut events = node.events();
         let sent = EVENTS_MAX as u64 + 10;
-        (0..sent).for_each(|_| shared.publish(Event::Ready));
+        (0..sent).for_each(|_| shared.publish(Timestamp::ZERO, Event::Ready));
         assert!(matches!(events.next().await, Some(NodeEvent::Snapshot(_))));
         let Some(NodeEvent::Missed(count)) = events.next().await else {
             panic!("more was sent than is kept");
         };
         assert_eq!(count, sent);
         assert!(matches!(events.next().await, Some(NodeEvent::Snapshot(_))));
-        shared.publish(Event::Alone);
+        shared.publish(Timestamp::ZERO, Event::Alone);
         let Some(NodeEvent::Happened(Event::Alone)) = events.next().await else {
             panic!("what comes after the snapshot is not missed");
         };
@@ -505,7 +549,7 @@ mod tests {
         let node = Node::new(Arc::clone(&shared), mpsc::channel(1).0);
         let mut events = node.events();
         events.next().await;
-        shared.publish(Event::Alone);
+        shared.publish(Timestamp::ZERO, Event::Alone);
         shared.set_ended(Ended::Aborted);
         assert!(matches!(
             events.next().await,

@@ -115,6 +115,7 @@ fn event(event: &Event) {
         Event::MemberSuspected { record, by } => accused(record, by, "suspected"),
         Event::MemberRefuted(record) => member(record, "refuted the suspicion"),
         Event::MemberDied { record, by } => accused(record, by, "died"),
+        Event::MemberForgotten(id) => tracing::info!(member = %id, "member forgotten"),
         Event::MemberLeft(record) => member(record, "left"),
         Event::MemberUpdated(record) => member(record, "updated"),
         Event::CertificateExpired(record) => {

@@ -18,6 +18,8 @@
 //! | `work` | what takes time: accepting, dialling, resolving, signing, verifying |
 //! | `log` | what an operator reads |
 //! | `limiter` | how many lines of a kind that is |
+//! | `handshakes` | how connections were secured, or were not |
+//! | `operating` | what an operator does and sees beyond what an application needs |
 //! | `connections` | what can be seen of the proven ones |
 //! | `handle` | [`Node`] and its events |
 
@@ -31,8 +33,10 @@ mod expiry;
 #[cfg(feature = "daemon")]
 mod from_config;
 mod handle;
+mod handshakes;
 mod limiter;
 mod log;
+mod operating;
 mod options;
 pub mod rehearsal;
 mod reload;
@@ -43,11 +47,14 @@ mod tests;
 mod token;
 mod work;
 
+#[cfg(feature = "daemon")]
+pub(crate) use clock::wall_clock;
 pub use connections::Connection;
 pub use error::{Ended, InvalidSetting, JoinError, Setting, StartError};
 pub use examination::RehearseError;
 pub use expiry::CertificateStatus;
 pub use handle::{EVENTS_MAX, EventStream, Node, NodeEvent, NodeStats};
+pub use handshakes::HandshakeCount;
 pub use options::{
     DEFAULT_CLUSTER, DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_KEY_ROTATION, DEFAULT_PORT,
     DEFAULT_RELOAD_INTERVAL, DEFAULT_TRUST_AGE_MAX, NodeBuilder, NodeConfig, NodeSecurity,

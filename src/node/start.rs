@@ -87,7 +87,8 @@ pub(super) async fn start(config: NodeConfig) -> Result<Node, StartError> {
     } = prepare(config).await?;
     let LocalMember { id, advertised, .. } = &options.local;
     tracing::info!(member = %id, %bound, %advertised, tls = trust.is_some(), udp = udp.is_some(), "listening");
-    let core = Membership::new(clock.now(), options, seed);
+    let mut core = Membership::new(clock.now(), options, seed);
+    core.watch_pairs();
     let shared = Arc::new(Shared::new(
         core,
         udp.as_ref().map(Udp::errors).unwrap_or_default(),

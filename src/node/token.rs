@@ -43,7 +43,7 @@ pub enum TokenSource {
 #[non_exhaustive]
 pub enum TokenLoadError {
     /// The file cannot be read.
-    #[error("cannot read the join token's file {}", file.display())]
+    #[error("cannot read the token's file {}", file.display())]
     Read {
         /// The file.
         file: PathBuf,
@@ -51,7 +51,7 @@ pub enum TokenLoadError {
         source: io::Error,
     },
     /// It is no token.
-    #[error("the join token cannot be used")]
+    #[error("the token cannot be used")]
     Unusable {
         /// The file, where it comes from one.
         file: Option<PathBuf>,

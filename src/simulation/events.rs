@@ -24,8 +24,9 @@ impl Network {
     fn note_event(&mut self, node: NodeId, event: Event) {
         use MemberState::{Alive, Dead, Left, Suspect};
         match event {
-            // It changes nothing in views.
+            // They change nothing in views.
             Event::CertificateExpired(_) | Event::MetadataChanged { .. } => {}
+            Event::MemberForgotten(id) => self.on_forgotten(node, &id),
             Event::Alone => self.turn(node, Turn::Alone),
             Event::JoinRefused { addr, code, cause } => {
                 self.refusal(node, addr, (code, cause), RefusalKind::Join);
@@ -67,6 +68,14 @@ impl Network {
             }
             Event::UdpReachable(id) => self.on_udp(node, &id, Turn::ReachesByUdp),
             Event::UdpUnreachable(id) => self.on_udp(node, &id, Turn::MissesByUdp),
+        }
+    }
+
+    fn on_forgotten(&mut self, node: NodeId, id: &MemberId) {
+        let subject = self.ids.get(id.as_str()).copied();
+        let process = &mut self.nodes[node.index()].process;
+        if let (Some(subject), Some(process)) = (subject, process) {
+            process.watch.forgotten.insert(subject);
         }
     }
 

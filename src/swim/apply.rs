@@ -6,6 +6,8 @@
 //! | `left` record | nothing | none: a farewell adds nobody |
 //! | any record | an older version | taken over; a suspicion ends, a dead member is back |
 //! | accusation | exactly the accused generation and incarnation | suspicion, confirmation or death |
+//! | order to forget | a tombstone not newer than it names | dropped, once passed on |
+//! | order to forget | exactly the version it names, live | death, then as above |
 //! | accusation | anything else, or nothing | none |
 //! | a life begun more than a day ahead of our clock | anything | none: no honest clock could supersede it |
 //! | anything else | | known already: none |
@@ -100,7 +102,7 @@ impl Swim {
     }
 
     /// The member id of this text: where it is that of a member, the very same that its record has.
-    fn named(&self, id: &str) -> Option<MemberId> {
+    pub(super) fn named(&self, id: &str) -> Option<MemberId> {
         match self.table.find(id) {
             Some(index) => Some(self.table.member(index).id().clone()),
             None => MemberId::new(id).ok(),
@@ -119,12 +121,16 @@ impl Swim {
         if accusation.id == self.local.id().as_str() {
             return self.answer_accusation(now, accusation);
         }
-        if accusation.verdict == Verdict::Dead {
+        if accusation.verdict != Verdict::Suspect {
             self.untrusted.bury(accusation.id, &accusation.version());
         }
         let Some(index) = self.table.find(accusation.id) else {
             return false;
         };
+        if accusation.verdict == Verdict::Forgotten {
+            return accusation.accuser != accusation.id
+                && self.apply_forgetting(now, index, accusation);
+        }
         let held = self.table.version(index);
         let echo = accusation.accuser == self.local.id().as_str();
         if !accusation.version().is_about(&held) || accusation.accuser == accusation.id {
@@ -142,7 +148,7 @@ impl Swim {
                 };
                 match verdict {
                     Verdict::Suspect => self.suspect(now, index, by),
-                    Verdict::Dead => self.bury(now, index, by),
+                    Verdict::Dead | Verdict::Forgotten => self.bury(now, index, by),
                 }
                 true
             }
@@ -179,8 +185,13 @@ impl Swim {
             self.remove_live(index);
             self.report(Event::Died { record, by });
         }
+        let accuser = self.suspicions.accuser(index);
+        if accuser == Some(self.local.id()) && record.standing == Standing::Alive {
+            self.stats.false_alarms += 1;
+        }
         self.suspicions.cancel(index);
         self.hearsay.remove(&index);
+        self.forgetting.remove(&index);
         self.table.replace_record(now, index, record);
         if back || reborn {
             self.insert_live(now, index);

@@ -184,6 +184,11 @@ impl Queue {
         self.places.is_empty()
     }
 
+    /// Whether an update about a member waits.
+    pub(super) fn contains(&self, about: MemberIndex) -> bool {
+        self.places.contains_key(&about)
+    }
+
     /// How many updates wait.
     pub(super) fn len(&self) -> usize {
         self.places.len()

@@ -14,6 +14,8 @@
 //! | `dissemination`, `sending` | the news on its way out; every body that leaves |
 //! | `exchange`, `push_pull` | when views are compared; how they come together |
 //! | `leave` | the farewell |
+//! | `forget` | tombstones that an operator drops |
+//! | `round_trip` | how long answers to our probes took |
 //! | `untrusted` | those whom others see and we do not believe |
 //! | `blocking` | what goes on while nothing can be sent |
 //!
@@ -33,6 +35,7 @@ mod awareness;
 mod blocking;
 mod dissemination;
 mod exchange;
+mod forget;
 mod leave;
 mod ln;
 mod local;
@@ -46,6 +49,7 @@ mod push_pull;
 mod receive;
 mod record_store;
 mod relay;
+mod round_trip;
 mod sending;
 mod signer;
 mod slots;
@@ -55,7 +59,7 @@ mod table;
 mod tests;
 mod untrusted;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use rand::{RngExt, SeedableRng};
@@ -69,6 +73,7 @@ use self::leave::Farewell;
 use self::order::ProbeOrder;
 use self::probe::Probes;
 use self::relay::Relays;
+use self::round_trip::Pairs;
 use self::suspicion::Suspicions;
 use self::table::{MemberIndex, Table};
 use self::untrusted::Untrusted;
@@ -79,6 +84,7 @@ use crate::wire::codec::DecodeError;
 use crate::wire::update::RecordRef;
 
 pub use exchange::SYNCS_MAX;
+pub use forget::ForgetError;
 pub use leave::{FAREWELL_ACKS, FAREWELLS_MAX};
 pub use local::INCARNATION_JUMP_MAX;
 pub use output::{Action, Event, FallbackOutcome, Stats, Timer};
@@ -87,6 +93,7 @@ pub use push_pull::{Difference, SyncOutcome};
 pub use receive::Sender;
 pub use record_store::RecordStore;
 pub use relay::RELAYS_MAX;
+pub use round_trip::{PairHealth, ROUND_TRIP_BOUNDS, RoundTrips};
 pub use sending::{GOSSIP_DATAGRAMS_MAX, HEARSAY_MAX};
 pub use signer::Signer;
 pub use suspicion::CONFIRMATIONS_MAX;
@@ -125,6 +132,9 @@ pub struct Swim {
     exchanges: Exchanges,
     farewell: Option<Farewell>,
     blocking: Blocking,
+    pairs: Pairs,
+    /// Tombstones that are dropped once the others were told.
+    forgetting: BTreeSet<MemberIndex>,
     /// The last probe number given out.
     numbers: u64,
     probe_at: Timestamp,
@@ -189,6 +199,8 @@ impl Swim {
             hearsay: BTreeMap::new(),
             farewell: None,
             blocking: Blocking::default(),
+            pairs: Pairs::default(),
+            forgetting: BTreeSet::new(),
             numbers: 0,
             probe_at: now,
             gossip_at: now + first_beat,
@@ -349,6 +361,25 @@ impl Swim {
         Some(self.table.member(target).id())
     }
 
+    /// Who accuses a member that is suspect here, whoever was the first first.
+    pub fn accusers(&self, id: &str) -> impl Iterator<Item = &str> {
+        let index = self.table.find(id);
+        index
+            .into_iter()
+            .flat_map(|index| self.suspicions.accusers(index))
+    }
+
+    /// Keeps, from now on, how probes of each member go.
+    pub fn watch_pairs(&mut self) {
+        self.pairs.watch();
+    }
+
+    /// How our probes of a member have gone since [`Swim::watch_pairs`]; `None` before the first is over.
+    #[must_use]
+    pub fn pair_health(&self, id: &str) -> Option<PairHealth> {
+        self.pairs.get(self.table.find(id)?)
+    }
+
     /// How many updates wait to be sent.
     #[must_use]
     pub fn queue_len(&self) -> usize {
@@ -400,16 +431,14 @@ impl Swim {
             false => self.params.tombstone_ttl,
         };
         while let Some((index, id)) = self.table.forget_one(now, ttl) {
-            self.queue.remove(index);
-            self.probes.forget(index);
-            self.relays.forget(index);
-            self.exchanges.forget(index);
+            self.drop_traces(index);
             self.actions.push_back(Action::Forgot(id));
         }
         if self.order.is_empty() {
             // Nobody to tell; and by the time there is somebody, verdicts are stale and must not pass for fresh ones.
             self.queue.clear();
         }
+        self.drop_forgotten();
         if !self.had_news && !self.params.gossip_at_once {
             self.gossip_at = next_beat(self.gossip_at, self.params.gossip_interval, now);
         }

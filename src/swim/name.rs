@@ -28,6 +28,10 @@ impl Name {
         }
     }
 
+    pub(super) fn as_str(&self) -> &str {
+        std::str::from_utf8(self.as_bytes()).expect("the bytes of a member id")
+    }
+
     pub(super) fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Long(id) => id.as_str().as_bytes(),

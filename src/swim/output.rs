@@ -1,5 +1,6 @@
 //! What the state machine asks for and reports: [`Action`], [`Event`], [`Timer`], [`Stats`].
 
+use super::RoundTrips;
 use crate::member::{Generation, MemberId, MemberRecord};
 
 /// One thing to do. Drain them with [`super::Swim::poll`] after every input and command.
@@ -16,6 +17,8 @@ pub enum Action {
         /// The number to answer under; also the frame's.
         probe: u64,
     },
+    /// An operator has the tombstone of this member dropped: nothing is known of it any more, and it is not to be looked for.
+    Dropped(MemberId),
     /// The tombstone of this member has expired: nothing is known of it any more.
     Forgot(MemberId),
     /// We have said goodbye, and at least `acks` members have heard it.
@@ -128,6 +131,8 @@ pub struct Stats {
     pub bodies_unknown: u64,
     /// Accusations of ourselves and records passed off as ours, at our version or above it, that could be outranked.
     pub contested: u64,
+    /// Suspicions started on our own probe that were refuted.
+    pub false_alarms: u64,
     /// Members not added for want of room.
     pub members_refused: u64,
     /// Probes that ended without an answer.
@@ -138,6 +143,8 @@ pub struct Stats {
     pub refutations: u64,
     /// Requests to probe for others that were turned down for want of room.
     pub relays_refused: u64,
+    /// How long the answers to our probes took.
+    pub round_trips: RoundTrips,
     /// Datagram bodies handed out.
     pub sends: u64,
     /// Suspicions started on our own probe.

@@ -30,6 +30,8 @@ pub(super) struct Probe {
     pub(super) relays: Vec<MemberIndex>,
     nacks: Vec<MemberIndex>,
     relayed: bool,
+    /// When its ping went out.
+    started: Timestamp,
     /// What it sends is held up; see `super::blocking`.
     stuck: bool,
     fallback: Fallback,
@@ -96,6 +98,7 @@ impl Probe {
             relays: Vec::new(),
             nacks: Vec::new(),
             relayed: false,
+            started: now,
             stuck: false,
             fallback: Fallback::NotAsked,
             ask_at: now + timeout,
@@ -119,6 +122,11 @@ impl Probe {
         Verdict::Failed {
             nacks_missing: u32::try_from(missing).unwrap_or(u32::MAX),
         }
+    }
+
+    /// How long ago it was started.
+    pub(super) fn age(&self, now: Timestamp) -> Duration {
+        now.saturating_since(self.started)
     }
 
     fn is_settled(&self) -> bool {

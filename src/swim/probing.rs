@@ -110,9 +110,12 @@ impl Swim {
     }
 
     /// The target itself has answered our probe.
-    pub(super) fn handle_direct_ack(&mut self, target: MemberIndex) {
+    pub(super) fn handle_direct_ack(&mut self, now: Timestamp, probe: &Probe) {
+        let round_trip = probe.age(now);
+        self.stats.round_trips.note(round_trip);
+        self.pairs.note(probe.target, Some(round_trip));
         self.improve();
-        self.note_udp(target, false);
+        self.note_udp(probe.target, false);
     }
 
     pub(super) fn ping(&mut self, to: MemberIndex, number: u64) {
@@ -179,6 +182,7 @@ impl Swim {
         if !self.table.version(probe.target).state.is_live() {
             return;
         }
+        self.pairs.note(probe.target, None);
         match probe.verdict() {
             Verdict::Indirect { udp_unreachable } => {
                 self.improve();

@@ -230,7 +230,7 @@ impl Swim {
 
     fn handle_ack(&mut self, now: Timestamp, from: MemberIndex, probe: u64, view: u64) {
         if let Some(probe) = self.probes.handle_ack(probe, from) {
-            self.handle_direct_ack(probe.target);
+            self.handle_direct_ack(now, &probe);
         } else if let Some(relay) = self.relays.handle_ack(probe, from) {
             self.acknowledge(relay.asker, relay.generation, relay.probe);
         } else {

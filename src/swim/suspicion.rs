@@ -199,6 +199,15 @@ impl Suspicions {
         Some(&self.get(index)?.accuser)
     }
 
+    /// All who accuse a member, that one first.
+    pub(super) fn accusers(&self, index: MemberIndex) -> impl Iterator<Item = &str> {
+        let suspicion = self.get(index).into_iter();
+        suspicion.flat_map(|suspicion| {
+            let others = suspicion.confirmed_by.iter().map(Name::as_str);
+            std::iter::once(suspicion.accuser.as_str()).chain(others)
+        })
+    }
+
     fn get(&self, index: MemberIndex) -> Option<&Suspicion> {
         self.running.get(index.0 as usize)?.as_deref()
     }

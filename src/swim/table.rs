@@ -276,14 +276,22 @@ impl Table {
         if died + ttl > now && self.tombstones.len() <= self.tombstones_max() {
             return None;
         }
-        self.tombstones.pop_first();
-        let id = self.rows[index.row()].as_ref()?.id().clone();
+        Some((index, self.forget(index)?))
+    }
+
+    /// Forgets a tombstone; `None` if this is none.
+    pub(super) fn forget(&mut self, index: MemberIndex) -> Option<MemberId> {
+        let member = self.rows[index.row()].as_ref()?;
+        if !self.tombstones.remove(&(member.since(), index)) {
+            return None;
+        }
+        let id = member.id().clone();
         let rows = &self.rows;
         self.slots
             .remove(id.as_str().as_bytes(), index, |index| id_bytes(rows, index));
         self.rows[index.row()] = None;
         self.free.push(index);
-        Some((index, id))
+        Some(id)
     }
 
     /// The row of this member.

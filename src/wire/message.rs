@@ -58,6 +58,52 @@ pub enum Message<'a> {
     },
 }
 
+/// What kind of message a body begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Nothing but updates.
+    Gossip,
+    /// A probe.
+    Ping,
+    /// The answer to a probe.
+    Ack,
+    /// A request to probe someone else.
+    PingReq,
+    /// A relay's word that it got no answer so far.
+    Nack,
+}
+
+impl Kind {
+    /// Every kind, in the order of their numbers on the wire.
+    pub const ALL: [Self; 5] = [
+        Self::Gossip,
+        Self::Ping,
+        Self::Ack,
+        Self::PingReq,
+        Self::Nack,
+    ];
+
+    /// The kind of an encoded body; `None` if it is none.
+    #[must_use]
+    pub fn of(body: &[u8]) -> Option<Self> {
+        // The number of a variant is one byte, as there are fewer than 251.
+        let number = body.first()?;
+        Self::ALL.get(usize::from(*number)).copied()
+    }
+
+    /// The word used in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Gossip => "gossip",
+            Self::Ping => "ping",
+            Self::Ack => "ack",
+            Self::PingReq => "ping_req",
+            Self::Nack => "nack",
+        }
+    }
+}
+
 /// A decoded body: the message and an iterator over its updates.
 #[derive(Clone, Debug)]
 pub struct Body<'a> {
@@ -233,6 +279,14 @@ mod tests {
             bytes.extend(encode_record(&record("2"), &[]));
             let body = Body::decode(&bytes).unwrap();
             assert_eq!(body.message, message);
+            let kind = match message {
+                Message::Ack { .. } => Kind::Ack,
+                Message::Gossip => Kind::Gossip,
+                Message::Nack { .. } => Kind::Nack,
+                Message::Ping { .. } => Kind::Ping,
+                Message::PingReq { .. } => Kind::PingReq,
+            };
+            assert_eq!(Kind::of(&bytes), Some(kind));
             let ids: Vec<_> = body
                 .updates()
                 .map(|update| match update.unwrap() {

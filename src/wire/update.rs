@@ -96,6 +96,8 @@ pub enum Verdict {
     Suspect,
     /// Its suspicion ran out.
     Dead,
+    /// An operator has whoever holds it dead, or gone, forget it.
+    Forgotten,
 }
 
 impl Verdict {
@@ -104,7 +106,7 @@ impl Verdict {
     pub const fn state(self) -> MemberState {
         match self {
             Self::Suspect => MemberState::Suspect,
-            Self::Dead => MemberState::Dead,
+            Self::Dead | Self::Forgotten => MemberState::Dead,
         }
     }
 }
@@ -189,6 +191,12 @@ pub fn encode_accusation(accusation: &AccusationRef<'_>) -> Vec<u8> {
             incarnation,
             accuser,
         },
+        Verdict::Forgotten => WireUpdate::Forgotten {
+            id,
+            generation,
+            incarnation,
+            accuser,
+        },
     })
 }
 
@@ -227,6 +235,12 @@ pub fn decode_update(bytes: &[u8]) -> Result<(UpdateRef<'_>, usize), DecodeError
             incarnation,
             accuser,
         } => accusation_ref(id, generation, incarnation, Verdict::Dead, accuser)?,
+        WireUpdate::Forgotten {
+            id,
+            generation,
+            incarnation,
+            accuser,
+        } => accusation_ref(id, generation, incarnation, Verdict::Forgotten, accuser)?,
     };
     Ok((update, used))
 }
@@ -263,6 +277,12 @@ enum WireUpdate<'a> {
         accuser: &'a str,
     },
     Dead {
+        id: &'a str,
+        generation: u64,
+        incarnation: u32,
+        accuser: &'a str,
+    },
+    Forgotten {
         id: &'a str,
         generation: u64,
         incarnation: u32,
@@ -402,7 +422,7 @@ pub(crate) mod tests {
 
     #[test]
     fn an_accusation_comes_back_as_it_was_sent() {
-        for verdict in [Verdict::Suspect, Verdict::Dead] {
+        for verdict in [Verdict::Suspect, Verdict::Dead, Verdict::Forgotten] {
             let sent = AccusationRef {
                 id: "1",
                 generation: Generation::new(8),

@@ -74,6 +74,7 @@ impl Network {
             && news.cause == Cause::Joined
         {
             process.watch.turns.enter(news.subject);
+            process.watch.forgotten.remove(&news.subject);
         }
     }
 
@@ -106,19 +107,20 @@ impl Network {
         }
     }
 
-    /// A member held dead or left is live again only in a higher incarnation or a later life. Once its tombstone has expired, an
-    /// older version comes back only on the word of another member.
+    /// A member held dead or left is live again only in a higher incarnation or a later life. Once its tombstone has expired, or
+    /// an operator had it dropped, an older version comes back only on the word of another member.
     fn no_member_returns_from_the_dead(
         &self,
         news: &News<'_>,
         held: Held,
         own_time: Timestamp,
     ) -> Result<(), Broken> {
-        let ttl = self.nodes[news.observer.index()]
-            .options
-            .params
-            .tombstone_ttl;
-        let is_forgotten = held.since + ttl <= own_time && self.is_told();
+        let observer = &self.nodes[news.observer.index()];
+        let ttl = observer.options.params.tombstone_ttl;
+        let process = observer.process.as_ref();
+        let is_dropped =
+            process.is_some_and(|process| process.watch.forgotten.contains(&news.subject));
+        let is_forgotten = (is_dropped || held.since + ttl <= own_time) && self.is_told();
         match news.to.supersedes(&held.version) || is_forgotten {
             true => Ok(()),
             false => Err(Invariant::NoMemberReturnsFromTheDead.broken(

@@ -1,5 +1,7 @@
 //! [`Watch`]: what the checks remember of one life of a node.
 
+use std::collections::BTreeSet;
+
 use crate::member::{Generation, Incarnation};
 use crate::simulation::NodeId;
 use crate::swim::Stats;
@@ -17,6 +19,8 @@ pub(in super::super) struct Watch {
     /// When, by its own time, it last came too late to a timer.
     pub(super) late_at: Timestamp,
     pub(super) turns: ProbeTurns,
+    /// Whose tombstones it has dropped since they were members last.
+    pub(in super::super) forgotten: BTreeSet<NodeId>,
 }
 
 /// Whose turn it was to be probed.

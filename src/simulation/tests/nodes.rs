@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::member::{MemberId, MemberState};
+use crate::membership::Membership;
 use crate::simulation::Rule;
 use crate::wire::refusal::Code;
 
@@ -23,6 +24,42 @@ fn a_vanished_host_is_found_dead_and_comes_back() {
     assert_eq!(seen, Some(MemberState::Dead));
     network.start(nodes[2]);
     complete_within(&mut network, secs(30));
+}
+
+#[test]
+fn a_forgotten_node_is_gone_everywhere_and_a_live_one_comes_back() {
+    let (mut network, nodes) = cluster(5);
+    let id = MemberId::new("2").unwrap();
+    network.vanish(nodes[2]);
+    network.run_for(secs(30)).unwrap();
+    let forget = |membership: &mut Membership, now| membership.forget(now, &id);
+    network.command(nodes[0], forget).unwrap().unwrap();
+    let others = [0, 1, 3, 4].map(|other| nodes[other]);
+    let is_gone = |network: &Network| {
+        let held = |node| network.membership(node).unwrap().member(&id);
+        others.iter().all(|node| held(*node).is_none())
+    };
+    let took = network.run_until(secs(10), TEN_MS, is_gone).unwrap();
+    assert!(took.is_some(), "{}", network.transcript());
+    network.run_for(secs(60)).unwrap();
+    assert!(is_gone(&network), "a push-pull brought it back");
+    network.start(nodes[2]);
+    complete_within(&mut network, secs(30));
+}
+
+/// Cut off, it is dead to the others, and they to it; forgotten, it is dialled by nobody, but dials.
+#[test]
+fn a_node_forgotten_while_it_was_cut_off_comes_back_by_itself() {
+    let (mut network, nodes) = cluster(4);
+    let id = MemberId::new("3").unwrap();
+    let cut = network.impose(Rule::partition(&[&nodes[3..], &nodes[..3]]));
+    network.run_for(secs(30)).unwrap();
+    let forget = |membership: &mut Membership, now| membership.forget(now, &id);
+    network.command(nodes[1], forget).unwrap().unwrap();
+    network.run_for(secs(10)).unwrap();
+    assert!(network.membership(nodes[0]).unwrap().member(&id).is_none());
+    network.lift(cut);
+    complete_within(&mut network, secs(60));
 }
 
 #[test]

@@ -339,7 +339,7 @@ impl Cluster {
                         self.post(self.latency * 2, arrival);
                     }
                 }
-                Action::Forgot(_) | Action::NeedsGeneration { .. } => {}
+                Action::Dropped(_) | Action::Forgot(_) | Action::NeedsGeneration { .. } => {}
             }
         }
         self.check(from);

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod detection;
+mod forgetting;
 mod local;
 mod precedence;
 mod push_pull;

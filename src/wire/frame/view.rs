@@ -58,7 +58,8 @@ impl From<Verdict> for WireVerdict {
     fn from(verdict: Verdict) -> Self {
         match verdict {
             Verdict::Suspect => Self::Suspect,
-            Verdict::Dead => Self::Dead,
+            // To be forgotten is no state that a page could tell of.
+            Verdict::Dead | Verdict::Forgotten => Self::Dead,
         }
     }
 }
