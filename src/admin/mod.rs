@@ -1,48 +1,54 @@
-//! The management server: what a node sees, over HTTP, for programs and `phalanx members`.
+//! The management server: what a node sees and what an operator may have it do, over HTTP, for programs and for the commands.
 //!
-//! | path | answers |
+//! | module | owns |
 //! |---|---|
-//! | `/members` | [`MemberView`]s: everybody the node knows, itself first, the dead and those who left included |
-//! | `/connections` | [`ConnectionView`]s: the proven connections, and how each is secured |
-//! | `/keys` | [`KeysView`]: how the gossip keys stand; 404 without TLS |
-//! | `POST /keys/rotate` | the same, after a new gossip key was made |
-//! | `/certificates` | [`CertificatesView`]: how long those of the node and of its cluster are valid; 404 without TLS |
-//! | `/metrics` | when certificates expire, in the text format of Prometheus |
-//! | `POST /certificates/reload` | [`ReloadView`]: what was put in force; 404 without certificate files, 409 and an [`ErrorView`] where the old ones stay |
-//! | `/doctor` | [`ExaminedView`]s: who can verify whom, after all members have dialled each other anew |
-//! | `POST /certificates/rehearse` | the same, of a chain file in the body (PEM): who would believe it, and whom it would have the node believe; 404 without TLS |
-//! | `/refusals` | [`RefusalView`]s: whom it refused and who refused it, counted by code |
-//! | `/untrusted` | [`UntrustedView`]s: members whom others see and the node does not believe, and why |
-//! | `/startup`, `/health` | 204 while the node runs, else 503 |
-//! | `/ready` | 204 once the node has been let into its cluster, or has found that it is alone; else 503 |
+//! | `api` | which path answers what, and the OpenAPI document |
+//! | `view` | the shapes of the answers |
+//! | `access` | who may ask for what |
+//! | `server`, `tls` | connections, their bounds, and the server's own certificate |
+//! | `timeline` | what happened, for whoever comes late |
+//! | `metrics` | what the node measures |
+//! | `refused` | what a refusal means in words |
 //!
-//! Where no method is named it is `GET`, which changes nothing; `/doctor` is asked for as if it did, since it makes all members work. It speaks plain HTTP and asks nobody who they are, which is
-//! why it binds to loopback unless told otherwise; and why what changes something is taken from loopback only, wherever it
-//! is bound, and from no web page: a request that names its origin is refused with 403.
+//! It is bound to loopback unless told otherwise; anywhere else it takes a token and a certificate of its own.
 
+mod access;
+mod api;
+mod context;
 mod metrics;
-mod routes;
+pub(crate) mod refused;
+mod server;
+mod timeline;
+mod tls;
 mod view;
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, lookup_host};
 use tokio::time::timeout;
 
 pub use view::{
-    CertificatesView, ConnectionView, ErrorView, ExaminedView, ExpiryView, KeysView, MemberView,
-    RefusalView, ReloadView, TlsView, UntrustedView,
+    CertificatesView, ConnectionView, ErrorView, EventView, EventsView, ExaminedView, ExpiryView,
+    KeysView, LinkView, MemberCertificateView, MemberDetailView, MemberView, MissedView, PairView,
+    RefusalView, ReloadView, SettingView, SnapshotView, SourceView, SuspicionView, TlsView,
+    TopologyView, UntrustedView,
 };
 
-use crate::config::Management;
-use crate::node::Node;
+use crate::config::{Management, Settings, Token};
+use crate::node::{Node, TokenLoadError, TokenSource};
+use crate::trust::LoadError;
+use access::Guard;
+use context::Context;
+use server::Service;
+use tls::Certificate;
 
 /// How long the name of the address to bind to may take to be resolved.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Why the management server has no port.
+/// Why the management server does not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AdminError {
@@ -62,6 +68,25 @@ pub enum AdminError {
         /// What the resolver says.
         source: io::Error,
     },
+    /// Its certificate cannot be used.
+    #[error("the management server's certificate")]
+    Tls(#[from] LoadError),
+    /// Its token cannot be used.
+    #[error("the management server's token")]
+    Token(#[from] TokenLoadError),
+    /// Other machines can reach its address, and it is not guarded.
+    #[error(
+        "{host:?} is {addr}, which other machines can reach: that takes {} as well",
+        missing.join(" and ")
+    )]
+    Unguarded {
+        /// As it is configured.
+        host: String,
+        /// What it was resolved to.
+        addr: SocketAddr,
+        /// The settings that are not set.
+        missing: Vec<&'static str>,
+    },
 }
 
 /// The management server, bound but not yet answering.
@@ -69,6 +94,8 @@ pub enum AdminError {
 pub struct Admin {
     listener: TcpListener,
     addr: SocketAddr,
+    guard: Guard,
+    certificate: Option<Certificate>,
 }
 
 impl Admin {
@@ -79,13 +106,28 @@ impl Admin {
     /// [`AdminError`]; nothing stays open.
     pub async fn bind(options: &Management) -> Result<Self, AdminError> {
         let wanted = resolve(options).await?;
+        let missing = options.missing_guards(wanted.ip());
+        if !missing.is_empty() {
+            return Err(AdminError::Unguarded {
+                host: options.address.clone(),
+                addr: wanted,
+                missing,
+            });
+        }
+        let certificate = options.tls.as_ref().map(Certificate::load).transpose()?;
+        let guard = guard(options, certificate.as_ref())?;
         let bound = TcpListener::bind(wanted).await;
         let bound = bound.and_then(|listener| Ok((listener.local_addr()?, listener)));
         let (addr, listener) = bound.map_err(|source| AdminError::Bind {
             addr: wanted,
             source,
         })?;
-        Ok(Self { listener, addr })
+        Ok(Self {
+            listener,
+            addr,
+            guard,
+            certificate,
+        })
     }
 
     /// The address bound.
@@ -94,16 +136,50 @@ impl Admin {
         self.addr
     }
 
-    /// Answers for `node` until the returned future is dropped.
-    pub async fn serve(self, node: Node) {
-        // Accepting never gives up, so there is no error to report.
-        let router = routes::router(node).into_make_service_with_connect_info::<SocketAddr>();
-        let _ = axum::serve(self.listener, router).await;
+    /// Answers for `node`, which is configured like `settings` says, until the returned future is dropped.
+    pub async fn serve(self, node: Node, settings: &Settings) {
+        let settings = settings.entries().map(SettingView::from).collect();
+        let context = Arc::new(Context::new(node, settings));
+        let service = Service {
+            router: api::router(Arc::clone(&context), Arc::new(self.guard)),
+            context,
+            certificate: self.certificate,
+        };
+        let served = async { server::serve(self.listener.into_std()?, service).await };
+        if let Err(error) = served.await {
+            tracing::error!(%error, "the management server has no thread to run in");
+        }
     }
 }
 
+/// Who may ask: by the token, under the configured name and those of the certificate.
+fn guard(options: &Management, certificate: Option<&Certificate>) -> Result<Guard, AdminError> {
+    let token = options.token.as_ref().map(|token| match token {
+        Token::File(file) => TokenSource::File(file.clone()),
+        Token::Given(secret) => TokenSource::Given(secret.clone()),
+    });
+    let token = token.map(|source| source.load()).transpose()?;
+    if let Some((_, Some(weakness))) = &token {
+        tracing::warn!(
+            "the management server's token is easily guessed: {weakness}; `openssl rand -hex 32` makes a good one"
+        );
+    }
+    let names = certificate.map(|certificate| certificate.hosts.clone());
+    let hosts = names
+        .unwrap_or_default()
+        .into_iter()
+        .chain([options.address.clone()]);
+    let token = token.as_ref().map(|(token, _)| token.expose());
+    Ok(Guard::new(
+        token,
+        options.metrics_public,
+        hosts,
+        certificate.is_some(),
+    ))
+}
+
 async fn resolve(options: &Management) -> Result<SocketAddr, AdminError> {
-    let Management { address, port } = options;
+    let Management { address, port, .. } = options;
     let failed = |source| AdminError::Resolve {
         host: address.clone(),
         source,

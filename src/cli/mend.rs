@@ -2,7 +2,7 @@
 
 use crate::wire::refusal::Code;
 
-use super::refused::meaning_and_remedy;
+use crate::admin::refused::meaning_and_remedy;
 
 /// What a code means and what to do about it, in one line.
 pub(super) fn mend(code: Code) -> String {

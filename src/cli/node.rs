@@ -16,10 +16,9 @@ use tokio::sync::oneshot;
 use super::Exit;
 use super::log::{self, LogFormat};
 use super::output::report_error;
-use super::refused;
 use super::signals::{Asked, Signals};
 use super::start_failure::StartFailure;
-use crate::admin::Admin;
+use crate::admin::{Admin, refused};
 use crate::config::{self, Loaded};
 use crate::member::Role;
 use crate::node::{Ended, Node, NodeConfig, ReloadError};
@@ -106,7 +105,8 @@ async fn start(role: Role, loaded: &Loaded) -> Result<Node, StartFailure> {
         "{role} started"
     );
     if let Some(admin) = admin {
-        tokio::spawn(admin.serve(node.clone()));
+        let (node, settings) = (node.clone(), loaded.settings.clone());
+        tokio::spawn(async move { admin.serve(node, &settings).await });
     }
     Ok(node)
 }

@@ -27,6 +27,9 @@ impl StartFailure {
         match self {
             Self::Node(
                 StartError::Invalid { .. } | StartError::Token(TokenLoadError::Unusable { .. }),
+            )
+            | Self::Admin(
+                AdminError::Token(TokenLoadError::Unusable { .. }) | AdminError::Unguarded { .. },
             ) => Exit::Usage,
             Self::Admin(_) | Self::Node(_) => Exit::CannotStart,
         }
@@ -53,7 +56,16 @@ impl StartFailure {
                 return management("address");
             }
             Self::Admin(AdminError::Bind { .. }) => return management("port"),
-            Self::Admin(AdminError::Resolve { .. }) => return management("address"),
+            Self::Admin(AdminError::Tls(error)) => {
+                return management(match error.material {
+                    Material::KeyStore => "ssl.keyStore",
+                    Material::Passphrase => "ssl.certificatePrivateKeyPassword",
+                    Material::PrivateKey => "ssl.certificatePrivateKey",
+                    _ => "ssl.certificate",
+                });
+            }
+            Self::Admin(AdminError::Token(_)) => return management("tokenFile"),
+            Self::Admin(_) => return management("address"),
             Self::Node(StartError::Trust(error)) => {
                 let section = security(role);
                 let names: &[&str] = match error.material {
@@ -106,6 +118,12 @@ impl StartFailure {
             Self::Admin(AdminError::Resolve { .. }) => {
                 Some("write an address instead, or mend the name service")
             }
+            Self::Admin(AdminError::Unguarded { .. }) => Some("set them, or bind to 127.0.0.1"),
+            Self::Admin(AdminError::Tls(error)) => of_file(error),
+            Self::Admin(AdminError::Token(error)) => Some(match error {
+                TokenLoadError::Read { .. } => "let the user of this process read it",
+                _ => "`openssl rand -hex 32` makes a good one",
+            }),
             Self::Node(StartError::Trust(error)) => of_file(error),
             Self::Node(error) => error.remedy(),
         }

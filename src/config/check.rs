@@ -1,13 +1,15 @@
 //! From single values to a [`Config`]: what depends on more than one setting is checked here, and only here.
 
+mod management;
+
 use super::error::{Problem, Warning};
 use super::layer::Findings;
 use super::schema;
 use super::settings::{Setting, Settings};
 use super::value::is_wildcard;
 use super::{
-    Cluster, Config, DialBack, ExpiredMember, Management, Membership, Network, Scheme, Security,
-    SystemRoots, Tls, Token,
+    Cluster, Config, DialBack, ExpiredMember, Membership, Network, Scheme, Security, SystemRoots,
+    Tls, Token,
 };
 use crate::member::{ContactPoint, MemberId, Role};
 use crate::seal::JoinToken;
@@ -31,6 +33,7 @@ pub(super) fn config(
     let security = check.security();
     let membership = check.membership();
     let member_id = check.member_id();
+    let management = check.management();
     Some(Config {
         role: section,
         member_id,
@@ -38,7 +41,7 @@ pub(super) fn config(
         network: network?,
         security: security?,
         membership,
-        management: check.management(),
+        management: management?,
     })
 }
 
@@ -385,15 +388,6 @@ impl<'a> Check<'a> {
                 .push(Warning::ProbeIntervalLengthened { path });
         }
         membership
-    }
-
-    fn management(&self) -> Option<Management> {
-        let number = self.settings.at("management.server.port").int();
-        let address = self.settings.at("management.server.address").text();
-        u16::try_from(number).ok().map(|port| Management {
-            address: address.unwrap_or_default(),
-            port,
-        })
     }
 
     fn cluster_key(&self, name: &str) -> &'a Setting {

@@ -109,6 +109,33 @@ pub enum Problem {
         /// The other.
         other: &'static Key,
     },
+    /// One of two settings that belong together.
+    #[error("{place}: {} is set, but {} is not; set both", key.path, missing.path)]
+    Half {
+        /// The one that is set.
+        key: &'static Key,
+        /// Where it was written.
+        place: Source,
+        /// The other.
+        missing: &'static Key,
+    },
+    /// A management server that others than this machine could ask, without what guards it.
+    #[error(
+        "{}: {address} can be reached from other machines, which takes {} as well; set {}, or bind to 127.0.0.1",
+        at(key, place),
+        missing.join(" and "),
+        if missing.len() == 1 { "it" } else { "both" }
+    )]
+    Unguarded {
+        /// The address's key.
+        key: &'static Key,
+        /// Who set it.
+        place: Source,
+        /// The address.
+        address: String,
+        /// The settings that are not set.
+        missing: Vec<&'static str>,
+    },
     /// A contact point's scheme says otherwise than the switch for TLS.
     #[error(
         "{place}: {written} does not agree with {switch} = {enabled}; write the scheme that does, or none, or {} {switch}",

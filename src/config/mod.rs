@@ -199,13 +199,32 @@ pub struct Membership {
     pub suspicion_floor: Duration,
 }
 
-/// Where the management server listens.
+/// Where the management server listens, and whom it answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Management {
     /// Host name or IP address to bind to, without brackets.
     pub address: String,
     /// Its port; 0 takes a free one.
     pub port: u16,
+    /// What whoever asks must show; none: nothing.
+    pub token: Option<Token>,
+    /// Whether metrics are answered without the token.
+    pub metrics_public: bool,
+    /// TLS 1.3 on every connection; none: plain HTTP.
+    pub tls: Option<ManagementTls>,
+}
+
+/// The management server's own certificate. No file has been opened yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManagementTls {
+    /// PEM: its certificate, then the chain. Empty where there is a key store.
+    pub certificate_path: PathBuf,
+    /// PEM: the private key. Empty where there is a key store.
+    pub private_key_path: PathBuf,
+    /// What opens the private key, where it is encrypted.
+    pub password: Option<Secret>,
+    /// The two in one PKCS#12 file, instead of the files.
+    pub key_store: Option<KeyStore>,
 }
 
 /// What [`load`] yields.

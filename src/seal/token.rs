@@ -51,6 +51,13 @@ impl JoinToken {
         }
     }
 
+    /// The secret itself, for who is shown it.
+    #[must_use]
+    #[cfg(feature = "daemon")]
+    pub(crate) fn expose(&self) -> &[u8] {
+        &self.0
+    }
+
     /// Proves possession for one statement.
     #[must_use]
     pub fn prove(&self, statement: &[u8]) -> [u8; 32] {

@@ -150,6 +150,13 @@ impl Inspected {
 }
 
 impl CertificateFacts {
+    /// The facts of one certificate, as a member shows it; `None` if it cannot be read.
+    #[must_use]
+    pub fn of(der: &[u8], now: Timestamp) -> Option<Self> {
+        let certificate = Certificate::from_der(der).ok()?;
+        Some(Self::new(1, Part::Node, &certificate, now))
+    }
+
     fn new(position: usize, part: Part, certificate: &Certificate, now: Timestamp) -> Self {
         let names = Names::of(certificate.der());
         let extra = Extra::of(certificate.der());

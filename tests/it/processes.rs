@@ -1,5 +1,6 @@
 //! Real processes of the real binary, configured by their environment alone, as an operator meets them.
 
+mod admin;
 mod broker;
 mod certs;
 mod doctor;

@@ -6,11 +6,11 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::{CertsError, fail};
+use crate::admin::refused::meaning_and_remedy;
 use crate::cli::Exit;
 use crate::cli::clock::now;
 use crate::cli::config::Section;
 use crate::cli::output::{Format, print, print_json};
-use crate::cli::refused::meaning_and_remedy;
 use crate::cli::start_failure::of_file;
 use crate::config;
 use crate::member::MemberId;

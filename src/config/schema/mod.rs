@@ -304,7 +304,7 @@ mod tests {
     fn whatever_sounds_like_a_secret_is_one() {
         for key in keys() {
             let name = key.path.rsplit('.').next().unwrap().to_lowercase();
-            let is_place = name.ends_with("path") || name.ends_with("file");
+            let is_place = matches!(key.row.kind, Kind::Path);
             let is_time = name.ends_with("interval");
             let sounds_secret = ["pass", "secret", "token", "key"]
                 .iter()

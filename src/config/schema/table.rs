@@ -116,7 +116,16 @@ const MEMBERSHIP: &[Row] = &[
 
 const MANAGEMENT: &[Row] = &[
     row("port", Kind::Int { min: -1, max: 65_535 }, "9600", "Port of the management server; -1 switches it off, 0 takes a free one."),
-    row("address", Kind::BindHost, "127.0.0.1", "Address the management server binds to."),
+    row("address", Kind::BindHost, "127.0.0.1", "Address the management server binds to; off loopback it takes a token and a certificate."),
+    row("token", Kind::Text, "", "What whoever asks the management server must show (Authorization: Bearer).").secret(),
+    row("tokenFile", Kind::Path, "", "File whose first line is that token."),
+    row("metricsPublic", Kind::Bool, "false", "Whether /metrics is answered without the token."),
+    row("ssl.enabled", Kind::Bool, "true", "Whether the management server's certificate, where there is one, is used."),
+    row("ssl.certificate", Kind::Path, "", "PEM file: the management server's certificate, then its chain."),
+    row("ssl.certificatePrivateKey", Kind::Path, "", "PEM file with the private key of that certificate."),
+    row("ssl.certificatePrivateKeyPassword", Kind::Text, "", "Password of that private key, if it is encrypted.").secret(),
+    row("ssl.keyStore", Kind::Path, "", "PKCS#12 file with one private key and its chain, instead of the two PEM files."),
+    row("ssl.keyStorePassword", Kind::Text, "", "Password of that file and of the key in it.").secret(),
     foreign("basePath"),
     foreign("ssl").with_everything_below(),
 ];

@@ -258,12 +258,22 @@ pub(super) fn phalanx(variables: &[(&str, String)]) -> Command {
 
 /// Head and body of what a management server answers.
 pub(super) fn request(port: u16, method: &str, path: &str) -> Result<(String, String), String> {
+    request_with(port, method, path, "")
+}
+
+/// The same, with headers, each ended by a line break.
+pub(super) fn request_with(
+    port: u16,
+    method: &str,
+    path: &str,
+    headers: &str,
+) -> Result<(String, String), String> {
     let text = |error: std::io::Error| error.to_string();
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).map_err(text)?;
     stream
         .set_read_timeout(Some(Duration::from_secs(5)))
         .map_err(text)?;
-    write!(stream, "{method} {path} HTTP/1.0\r\n\r\n").map_err(text)?;
+    write!(stream, "{method} {path} HTTP/1.0\r\n{headers}\r\n").map_err(text)?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).map_err(text)?;
     let (head, body) = answer.split_once("\r\n\r\n").ok_or("no HTTP")?;

@@ -234,14 +234,14 @@ fn each_bad_address_or_port_is_one_line_and_exit_3() {
             ],
         ),
         (
-            "not our address",
+            "not loopback, and not guarded",
             ("MANAGEMENT_SERVER_ADDRESS", "192.0.2.1"),
-            3,
+            2,
             &[
                 "management.server.address",
                 "MANAGEMENT_SERVER_ADDRESS",
                 "192.0.2.1",
-                "that this machine has",
+                "management.server.token",
             ],
         ),
         (

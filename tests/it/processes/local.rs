@@ -129,7 +129,7 @@ fn members_of_nobody_are_one_line_and_no_success() {
     let port = free.start();
     for (url, words) in [
         (format!("http://127.0.0.1:{port}"), "is the node running"),
-        (format!("https://127.0.0.1:{port}"), "http://host:port"),
+        (format!("ftp://127.0.0.1:{port}"), "http://host:port"),
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_phalanx"))
             .args(["members", "--admin", &url])

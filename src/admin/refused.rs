@@ -1,18 +1,18 @@
-//! What a refusal means to whoever runs the node that was refused, and what to do about it.
+//! What a refusal means in words, to whoever runs the node that was refused, and what to do about it.
 
 use std::net::SocketAddr;
 
 use crate::wire::refusal::Code;
 
 /// One line: who refused, the code, what it means, the remedy.
-pub(super) fn explain(code: Code, by: Option<SocketAddr>) -> String {
+pub(crate) fn explain(code: Code, by: Option<SocketAddr>) -> String {
     let (meaning, remedy) = meaning_and_remedy(code);
     let by = by.map(|addr| format!(" by {addr}")).unwrap_or_default();
     format!("refused for good{by}: {code}: {meaning}; {remedy}")
 }
 
 /// What a code means, and what to do.
-pub(super) fn meaning_and_remedy(code: Code) -> (&'static str, &'static str) {
+pub(crate) fn meaning_and_remedy(code: Code) -> (&'static str, &'static str) {
     use Code as C;
     match code {
         C::SecurityMismatch => (

@@ -1,14 +1,20 @@
 //! Asks a running node through its management port.
+//!
+//! Three variables say how, where the server is guarded: `PHALANX_ADMIN_TOKEN` or `PHALANX_ADMIN_TOKEN_FILE` has the token, and
+//! `PHALANX_ADMIN_CA` a PEM file with the authority of its certificate, without which the system's roots vouch for it.
+
+mod connection;
+mod events;
+
+pub(super) use events::{Follower, Told};
 
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::client::conn::http1;
+use hyper::header::{HOST, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Uri};
-use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
-use tokio::net::TcpStream;
 use tokio::runtime::Builder;
 use tokio::time::timeout;
 
@@ -54,19 +60,23 @@ enum Cause {
         "{0}; is the node running, and is this its management port (management.server.port, MANAGEMENT_SERVER_PORT)?"
     )]
     Connect(#[from] std::io::Error),
-    #[error("it changes nothing for this machine: ask on the node's own")]
-    Forbidden,
+    #[error("the token or the authority: {0}")]
+    Material(String),
+    #[error(
+        "it wants a token: set PHALANX_ADMIN_TOKEN or PHALANX_ADMIN_TOKEN_FILE to that of management.server.token"
+    )]
+    NoToken,
     #[error("{0}; is this a node's management port?")]
     Http(#[from] hyper::Error),
     #[error("{0}")]
     Refused(String),
     #[error("nothing within {0:?}")]
     Silent(Duration),
-    #[error("there is no such thing here; does the node run TLS?")]
-    NotFound,
     #[error("status {0}; is this a node's management port?")]
     Status(StatusCode),
-    #[error("write it as http://host:port")]
+    #[error("{0}; does PHALANX_ADMIN_CA name the authority of its certificate?")]
+    Tls(std::io::Error),
+    #[error("write it as http://host:port or https://host:port")]
     Uri,
 }
 
@@ -95,6 +105,24 @@ pub(super) async fn post<T: DeserializeOwned>(base: &Uri, path: &str) -> Result<
     ask(base, (Method::POST, path, Bytes::new()), PATIENCE).await
 }
 
+/// The same, where the answer is a bare status.
+pub(super) async fn order(base: &Uri, path: &str) -> Result<(), ClientError> {
+    let question = (Method::POST, path, Bytes::new());
+    within(base, PATIENCE, async {
+        fetch(base, question).await.map(drop)
+    })
+    .await
+}
+
+/// Whether a probe is answered, and with success.
+pub(super) async fn probe(base: &Uri, path: &str) -> Result<(), ClientError> {
+    let question = (Method::GET, path, Bytes::new());
+    within(base, PATIENCE, async {
+        fetch(base, question).await.map(drop)
+    })
+    .await
+}
+
 /// The answer to what all members have to be asked for, which takes longer. A `body` is posted.
 pub(super) async fn ask_all<T: DeserializeOwned>(
     base: &Uri,
@@ -113,47 +141,67 @@ async fn ask<T: DeserializeOwned>(
     question: (Method, &str, Bytes),
     patience: Duration,
 ) -> Result<T, ClientError> {
-    let answer = timeout(patience, fetch(base, question)).await;
-    answer
-        .unwrap_or(Err(Cause::Silent(patience)))
-        .map_err(|cause| ClientError {
-            uri: base.clone(),
-            cause,
-        })
+    let answer = async { Ok(serde_json::from_slice(&fetch(base, question).await?)?) };
+    within(base, patience, answer).await
 }
 
-async fn fetch<T: DeserializeOwned>(
+async fn within<T>(
+    base: &Uri,
+    patience: Duration,
+    answer: impl Future<Output = Result<T, Cause>>,
+) -> Result<T, ClientError> {
+    let answer = timeout(patience, answer).await;
+    answer
+        .unwrap_or(Err(Cause::Silent(patience)))
+        .map_err(|cause| cause.at(base))
+}
+
+impl Cause {
+    fn at(self, base: &Uri) -> ClientError {
+        ClientError {
+            uri: base.clone(),
+            cause: self,
+        }
+    }
+}
+
+async fn fetch(base: &Uri, question: (Method, &str, Bytes)) -> Result<Bytes, Cause> {
+    read(send(base, question, &[]).await?).await
+}
+
+/// Sends a request, and returns the answer once its head is here.
+async fn send(
     base: &Uri,
     (method, path, body): (Method, &str, Bytes),
-) -> Result<T, Cause> {
-    let authority = base
-        .authority()
-        .filter(|_| base.scheme_str() == Some("http"));
-    let authority = authority.ok_or(Cause::Uri)?;
-    let host = authority.host().trim_matches(['[', ']']);
-    let stream = TcpStream::connect((host, authority.port_u16().unwrap_or(80))).await?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
+    headers: &[(&str, &str)],
+) -> Result<Response<Incoming>, Cause> {
+    let authority = base.authority().ok_or(Cause::Uri)?;
+    let mut sender = connection::open(base).await?;
     let request = Request::builder().method(method).uri(path);
-    let request = request.header("host", authority.as_str());
+    let mut request = request.header(HOST, authority.as_str());
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    if let Some(token) = connection::token()? {
+        let mut value =
+            HeaderValue::from_str(&format!("Bearer {}", token.as_str())).map_err(|_| {
+                Cause::Material("the token has characters that no header may have".to_owned())
+            })?;
+        value.set_sensitive(true);
+        request = request.header("authorization", value);
+    }
     let request = request.body(Full::new(body)).map_err(|_| Cause::Uri)?;
-    let response = sender.send_request(request).await?;
-    Ok(serde_json::from_slice(&read(response).await?)?)
+    Ok(sender.send_request(request).await?)
 }
 
 async fn read(response: Response<Incoming>) -> Result<Bytes, Cause> {
     let status = response.status();
-    match status {
-        StatusCode::OK | StatusCode::CONFLICT => {}
-        StatusCode::FORBIDDEN => return Err(Cause::Forbidden),
-        StatusCode::NOT_FOUND => return Err(Cause::NotFound),
-        status => return Err(Cause::Status(status)),
-    }
     let body = Limited::new(response.into_body(), ANSWER_LEN_MAX);
     let body = body.collect().await.map_err(Cause::Body)?.to_bytes();
     match (status, serde_json::from_slice::<ErrorView>(&body)) {
-        (StatusCode::CONFLICT, Ok(view)) => Err(Cause::Refused(view.error)),
-        (StatusCode::CONFLICT, Err(_)) => Err(Cause::Status(status)),
-        _ => Ok(body),
+        (status, _) if status.is_success() => Ok(body),
+        (StatusCode::UNAUTHORIZED, _) => Err(Cause::NoToken),
+        (_, Ok(view)) => Err(Cause::Refused(view.error)),
+        (status, Err(_)) => Err(Cause::Status(status)),
     }
 }
