@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -295,6 +297,73 @@ fn metrics_are_as_promtool_wants_them() {
         "{}\n{metrics}",
         String::from_utf8_lossy(&said)
     );
+}
+
+/// Half of them stream, half of them scrape without a pause.
+#[test]
+fn a_hundred_clients_do_not_have_a_node_miss_its_probes() {
+    let site = Site::new(2);
+    let brokers = [0, 1].map(|id| {
+        let mut variables = site.variables(id, &Security::Plain, &[0, 1]);
+        variables.push((
+            "ZEEBE_BROKER_CLUSTER_MEMBERSHIP_PROBEINTERVAL",
+            "300ms".to_owned(),
+        ));
+        site.start_as(id, &variables)
+    });
+    all_see(&brokers.iter().collect::<Vec<_>>(), &alive(0..2));
+    let port = site.admin_port(0);
+    let quiet = mean_round_trip(port, 20);
+    let streams: Vec<_> = (0..50).map(|_| Events::open(port, "")).collect();
+    let is_over = AtomicBool::new(false);
+    let (busy, scrapes) = thread::scope(|scope| {
+        let scrape = || {
+            let mut scrapes = 0;
+            while !is_over.load(Ordering::Relaxed) {
+                let (head, _) = request(port, "GET", "/metrics").unwrap();
+                assert!(head.starts_with("HTTP/1.0 200"), "{head}");
+                scrapes += 1;
+            }
+            scrapes
+        };
+        let scrapers: Vec<_> = (0..50).map(|_| scope.spawn(scrape)).collect();
+        let busy = mean_round_trip(port, 20);
+        is_over.store(true, Ordering::Relaxed);
+        let scrapes = scrapers.into_iter().map(|scraper| scraper.join().unwrap());
+        (busy, scrapes.sum::<u32>())
+    });
+    drop(streams);
+    let ratio = busy / quiet;
+    println!(
+        "round trips: {:.3} ms with nobody asking, {:.3} ms under {scrapes} scrapes: {ratio:.2} times",
+        quiet * 1e3,
+        busy * 1e3
+    );
+    assert_eq!(metric(port, "phalanx_suspicions_total"), 0.0);
+    assert_eq!(metric(port, "phalanx_probe_failures_total"), 0.0);
+}
+
+/// How long the next `count` answers to a broker's probes take on average, in seconds.
+fn mean_round_trip(port: u16, count: u32) -> f64 {
+    let read = |part| metric(port, &format!("phalanx_probe_round_trip_seconds_{part}"));
+    let (count_before, sum_before) = (read("count"), read("sum"));
+    wait_until("probes are answered", PATIENCE, || {
+        let answered = read("count") - count_before;
+        let is_enough = answered >= f64::from(count);
+        is_enough.then_some(()).ok_or_else(|| answered.to_string())
+    });
+    (read("sum") - sum_before) / (read("count") - count_before)
+}
+
+fn metric(port: u16, name: &str) -> f64 {
+    let (_, metrics) = request(port, "GET", "/metrics").unwrap();
+    let mut lines = metrics.lines().filter_map(|line| line.split_once(' '));
+    let found = lines.find(|(metric, _)| *metric == name);
+    found
+        .unwrap_or_else(|| panic!("no {name} in {metrics}"))
+        .1
+        .parse()
+        .unwrap()
 }
 
 #[test]

@@ -152,7 +152,7 @@ fn each_bad_file_is_one_line_and_exit_3() {
 }
 
 #[test]
-fn each_bad_address_or_port_is_one_line_and_exit_3() {
+fn each_bad_address_or_port_is_one_line_and_no_start() {
     let site = Site::new(1);
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken_tcp = taken.local_addr().unwrap().port().to_string();
