@@ -8,8 +8,8 @@ use super::schema;
 use super::settings::{Setting, Settings};
 use super::value::is_wildcard;
 use super::{
-    Cluster, Config, DialBack, ExpiredMember, Membership, Network, Scheme, Security, SystemRoots,
-    Tls, Token,
+    Cluster, Compression, Config, DialBack, ExpiredMember, Membership, Messages, Network, Scheme, Security,
+    SystemRoots, Tls, Token,
 };
 use crate::member::{ContactPoint, MemberId, Role};
 use crate::seal::JoinToken;
@@ -32,6 +32,7 @@ pub(super) fn config(
     let network = check.network();
     let security = check.security();
     let membership = check.membership();
+    let messages = check.messages();
     let member_id = check.member_id();
     let management = check.management();
     Some(Config {
@@ -39,6 +40,7 @@ pub(super) fn config(
         member_id,
         cluster: check.cluster(),
         network: network?,
+        messages: messages?,
         security: security?,
         membership,
         management: management?,
@@ -152,7 +154,6 @@ impl<'a> Check<'a> {
             true => Some(self.shifted("advertisedPort")?),
             false => None,
         };
-        let max_message_size = self.network_key("maxMessageSize").size();
         Some(Network {
             bind_host: self.bind_host().unwrap_or_default(),
             port,
@@ -160,8 +161,42 @@ impl<'a> Check<'a> {
             advertised_port,
             socket_send_buffer: self.network_key("socketSendBuffer").size(),
             socket_receive_buffer: self.network_key("socketReceiveBuffer").size(),
-            max_message_size: max_message_size.unwrap_or_default(),
             udp_enabled: self.network_key("udpEnabled").bool(),
+        })
+    }
+
+    /// A gateway has no keys for heartbeats, and a broker none for requests.
+    fn messages(&mut self) -> Option<Messages> {
+        let is_broker = self.section == Role::Broker;
+        let heartbeat = |name: &str| is_broker.then(|| self.network_key(name));
+        let (interval, timeout) = (
+            heartbeat("heartbeatInterval"),
+            heartbeat("heartbeatTimeout"),
+        );
+        if let (Some(interval), Some(timeout)) = (interval, timeout)
+            && timeout.duration() <= interval.duration()
+        {
+            self.findings.problems.push(Problem::HeartbeatTooLate {
+                key: timeout.key,
+                place: timeout.source.clone(),
+                interval: interval.key,
+            });
+            return None;
+        }
+        let request_timeout = (!is_broker).then(|| self.cluster_key("requestTimeout").duration());
+        Some(Messages {
+            max_message_size: self
+                .network_key("maxMessageSize")
+                .size()
+                .unwrap_or_default(),
+            compression: match self.cluster_key("messageCompression").choice() {
+                "GZIP" => Compression::Gzip,
+                "SNAPPY" => Compression::Snappy,
+                _ => Compression::None,
+            },
+            heartbeat_interval: interval.map(Setting::duration),
+            heartbeat_timeout: timeout.map(Setting::duration),
+            request_timeout,
         })
     }
 

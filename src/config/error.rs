@@ -182,6 +182,20 @@ pub enum Problem {
         /// Where the second one was written.
         place: Source,
     },
+    /// A connection would be given up before anybody had asked for a sign of life on it.
+    #[error(
+        "{}: not longer than {}; raise it, or lower the other",
+        at(key, place),
+        interval.path
+    )]
+    HeartbeatTooLate {
+        /// The time-out's key.
+        key: &'static Key,
+        /// Who set it.
+        place: Source,
+        /// The interval's key.
+        interval: &'static Key,
+    },
     /// The port plus ten times the offset is no port.
     #[error(
         "{}: {offset}: {} is {port}, and ten times the offset more than that is above 65535; lower one of them",
@@ -269,14 +283,6 @@ pub enum Warning {
     Foreign {
         /// The path.
         path: String,
-        /// Who set it.
-        place: Source,
-    },
-    /// A setting this version does nothing with.
-    #[error("{}: has no effect in this version", at(key, place))]
-    Inert {
-        /// The key.
-        key: &'static Key,
         /// Who set it.
         place: Source,
     },

@@ -49,6 +49,8 @@ pub struct Config {
     pub cluster: Cluster,
     /// Addresses and sockets.
     pub network: Network,
+    /// Messages and streams between members.
+    pub messages: Messages,
     /// TLS, and how connections are proven.
     pub security: Security,
     /// Failure detection and gossip.
@@ -98,10 +100,35 @@ pub struct Network {
     pub socket_send_buffer: Option<u64>,
     /// Receive buffer of each socket, in bytes; none: the system decides.
     pub socket_receive_buffer: Option<u64>,
-    /// The longest message, in bytes, 1 KiB to 1 GiB.
-    pub max_message_size: u64,
     /// Whether there is a datagram socket; without one, gossip travels on TCP.
     pub udp_enabled: bool,
+}
+
+/// Messages and streams between members.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Messages {
+    /// The longest message, in bytes, 1 KiB to 512 MiB.
+    pub max_message_size: u64,
+    /// What messages are compressed with.
+    pub compression: Compression,
+    /// How long a member may be silent before it is asked for a sign of life, 1 ms to 1 d; none: the default. A gateway has no
+    /// such key.
+    pub heartbeat_interval: Option<Duration>,
+    /// How long it may be silent before the connection is given up, longer than that; none: the default.
+    pub heartbeat_timeout: Option<Duration>,
+    /// How long a request may take, 1 ms to 1 d; none: the default. A broker has no such key.
+    pub request_timeout: Option<Duration>,
+}
+
+/// What messages are compressed with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// Gzip.
+    Gzip,
+    /// Nothing.
+    None,
+    /// Snappy.
+    Snappy,
 }
 
 /// TLS, and how connections are proven.

@@ -164,26 +164,21 @@ impl Setting {
         (values.len() == items.len()).then_some(Held::Many(values))
     }
 
-    /// Notes that a value other than the default is refused, or has no effect, in this version.
+    /// Notes that a value other than the default is refused in this version.
     fn note_status(&self, given: &Given, findings: &mut Findings) {
         let (key, place) = (self.key, self.source.clone());
-        match key.row.status {
-            Status::Planned => {
-                let value = match given {
-                    Given::One(text) => shown(key, text),
-                    Given::Many(items) => {
-                        let texts: Vec<&str> =
-                            items.iter().map(|(text, _)| text.as_str()).collect();
-                        shown(key, &texts.join(","))
-                    }
-                };
-                findings
-                    .problems
-                    .push(Problem::Unavailable { key, place, value });
-            }
-            Status::Inert => findings.warnings.push(Warning::Inert { key, place }),
-            _ => {}
+        if key.row.status != Status::Planned {
+            return;
         }
+        let value = match given {
+            Given::One(text) => shown(key, text),
+            Given::Many(items) => {
+                let texts: Vec<&str> = items.iter().map(|(text, _)| text.as_str()).collect();
+                shown(key, &texts.join(","))
+            }
+        };
+        let problem = Problem::Unavailable { key, place, value };
+        findings.problems.push(problem);
     }
 
     /// Whether there is a value at all.

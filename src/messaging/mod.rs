@@ -23,8 +23,8 @@
 //! # Bounds
 //!
 //! For a peer that sends and does not read, or reads and does not answer, a session holds no more than the windows of its
-//! [`SessionOptions`] (twice over, since buffers double), `calls_max` and `streams_max` small entries, 8 MiB of replies and what
-//! the calls being handled then reply at most. What this end's own application has begun is kept for it, since each call has a
+//! [`SessionOptions`], `calls_max` and `streams_max` small entries, `serving::REPLIES_WAITING_MAX` bytes of replies and what the
+//! calls being handled reply at most. What this end's own application has begun is kept for it, since each call has a
 //! deadline and each writer is sent back.
 
 mod agenda;

@@ -15,9 +15,11 @@
 //! then lets the timers fire.
 
 mod examining;
+mod links;
 mod messages;
 mod trust;
 
+use links::{Dial, Link};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -33,22 +35,20 @@ use super::error::Ended;
 use super::examination::{ExaminationAnswer, RehearsalAnswer, Waiting};
 use super::expiry::Notices;
 use super::handle::Shared;
-use super::log::{Chain, Log};
+use super::log::Log;
 use super::reload;
 use super::work::{self, Dialling, Outcome};
-use crate::admission::{LinkChange, LinkId, Opened};
+use crate::admission::{LinkChange, LinkId};
 use crate::member::{MemberId, MetadataError};
 use crate::membership::{
     ContactPoint, Event, ForgetError, KeyStatus, Membership, Output, RotateError,
 };
 use crate::time::Timestamp;
 use crate::transport::LINGER;
-use crate::transport::door::Secured;
-use crate::transport::link::{self, LinkEvent, LinkHandle};
-use crate::transport::tcp::{Listener, Place};
+use crate::transport::link::LinkEvent;
+use crate::transport::tcp::Listener;
 use crate::transport::udp::{DATAGRAM_LEN_MAX, Udp};
 use crate::trust::{Trust, TrustOptions};
-use crate::wire::frame::Frame;
 use crate::wire::hello::Side;
 use crate::wire::refusal::Code;
 
@@ -99,6 +99,8 @@ enum Input {
     Due,
     Link(LinkId, LinkEvent),
     Outcome(Outcome),
+    /// A member to exchange messages with.
+    Wanted(MemberId),
 }
 
 /// What a driver is made of.
@@ -110,6 +112,7 @@ pub(super) struct Setup {
     pub(super) udp: Option<Udp>,
     pub(super) dialling: Dialling,
     pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) wanted: mpsc::UnboundedReceiver<MemberId>,
     /// Where the certificates come from, if from files, and how often those are looked at.
     pub(super) files: Option<TrustOptions>,
     pub(super) reload_interval: Duration,
@@ -131,6 +134,8 @@ pub(super) struct Driver {
     udp: Option<Udp>,
     dialling: Dialling,
     commands: mpsc::Receiver<Command>,
+    /// Whom messages are for, and nobody is connected with.
+    wanted: mpsc::UnboundedReceiver<MemberId>,
     has_handles: bool,
     slack: Duration,
     outcomes: mpsc::Receiver<Outcome>,
@@ -142,6 +147,8 @@ pub(super) struct Driver {
     /// What ends by itself.
     tasks: JoinSet<()>,
     links: BTreeMap<LinkId, Link>,
+    /// Those that carry messages: what stops the tasks that do.
+    handed_over: BTreeMap<LinkId, AbortHandle>,
     dials: BTreeMap<LinkId, Dial>,
     /// What the contact points resolved to last.
     names: BTreeMap<ContactPoint, Vec<SocketAddr>>,
@@ -149,24 +156,9 @@ pub(super) struct Driver {
     notices: Notices,
     accepted: u64,
     overflowed: Vec<LinkId>,
-    /// Connections for messages that are over.
-    over: Vec<LinkId>,
     wakeup: Option<Timestamp>,
     ended: Option<Ended>,
     buffer: Vec<u8>,
-}
-
-/// A dial under way.
-struct Dial {
-    addr: SocketAddr,
-    task: AbortHandle,
-}
-
-/// One open link.
-struct Link {
-    handle: LinkHandle,
-    /// Its place among the unproven, until it has proven itself.
-    place: Option<Place>,
 }
 
 impl Driver {
@@ -180,6 +172,7 @@ impl Driver {
             udp,
             dialling,
             commands,
+            wanted,
             slack,
             files,
             reload_interval,
@@ -193,6 +186,7 @@ impl Driver {
             dialling.deadline,
             report.clone(),
         ));
+        background.spawn(Arc::clone(&shared.messaging).close_idle());
         if let Some(files) = &files {
             background.spawn(reload::watch(
                 files.clone(),
@@ -210,6 +204,7 @@ impl Driver {
             udp,
             dialling,
             commands,
+            wanted,
             slack,
             outcomes,
             report,
@@ -219,13 +214,13 @@ impl Driver {
             tasks: JoinSet::new(),
             has_handles: true,
             links: BTreeMap::new(),
+            handed_over: BTreeMap::new(),
             dials: BTreeMap::new(),
             names: BTreeMap::new(),
             log: Log::default(),
             notices: Notices::default(),
             accepted: 0,
             overflowed: Vec::new(),
-            over: Vec::new(),
             wakeup: None,
             ended: None,
             buffer: vec![0; DATAGRAM_LEN_MAX],
@@ -265,6 +260,7 @@ impl Driver {
         tokio::select! {
             (from, len) = datagram(self.udp.as_ref(), &mut self.buffer) => Input::Datagram { from, len },
             Some((link, event)) = self.link_events.recv() => Input::Link(link, event),
+            Some(to) = self.wanted.recv() => Input::Wanted(to),
             Some(outcome) = self.outcomes.recv() => Input::Outcome(outcome),
             command = self.commands.recv(), if self.has_handles => Input::Command(command),
             Some(_) = self.tasks.join_next() => Input::Due,
@@ -306,11 +302,8 @@ impl Driver {
             Input::Due => {}
             Input::Link(link, event) => self.take_link_event(link, event),
             Input::Outcome(outcome) => self.take_outcome(outcome),
+            Input::Wanted(to) => self.connect(to),
         }
-    }
-
-    fn leave(&mut self, patience: Duration) {
-        self.feed(|core, now| core.leave(now, now + patience));
     }
 
     fn take_datagram(&mut self, from: SocketAddr, len: usize) {
@@ -320,39 +313,6 @@ impl Driver {
             let _ = core.handle_datagram(now, from, &buffer[..len]);
         });
         self.buffer = buffer;
-    }
-
-    fn take_link_event(&mut self, id: LinkId, event: LinkEvent) {
-        // A link that we closed may have said something before it knew.
-        if !self.links.contains_key(&id) {
-            return;
-        }
-        match event {
-            LinkEvent::Frame(frame) => self.take_frame(id, frame),
-            LinkEvent::Closed(error) => {
-                tracing::debug!(link = %id, error = %Chain(&error), "a link has ended");
-                self.cut(id, error.code);
-            }
-        }
-    }
-
-    fn take_frame(&mut self, id: LinkId, frame: Frame) {
-        let name = frame.name();
-        // Nothing else passes the core unless the other end is proven.
-        let proves = matches!(frame, Frame::Ready) || !link::is_handshake(&frame);
-        let mut result = Ok(());
-        self.feed(|core, now| result = core.handle_frame(now, id, frame));
-        match (result, self.links.get_mut(&id)) {
-            (Ok(()), Some(link)) if proves => {
-                link.handle.lift_limit();
-                link.place = None;
-            }
-            (Ok(()), _) => {}
-            (Err(error), _) => {
-                tracing::debug!(link = %id, frame = name, error = %Chain(&error), "a frame breaks the protocol");
-                self.cut(id, error.code);
-            }
-        }
     }
 
     fn take_outcome(&mut self, outcome: Outcome) {
@@ -398,6 +358,10 @@ impl Driver {
                 self.shared.handshakes.failed(Side::Listener, error.code);
                 self.feed(|core, now| core.handle_refused(now, peer, error.code));
             }
+            Outcome::Drained(patience) => {
+                self.feed(|core, now| core.leave(now, now + patience));
+            }
+            Outcome::MessagesEnded(link, closed) => self.messages_ended(link, closed),
             Outcome::Resolved(contact, addrs) => {
                 self.names.insert(contact.clone(), addrs.clone());
                 self.feed(|core, now| core.handle_resolved(now, &contact, &addrs));
@@ -413,55 +377,6 @@ impl Driver {
                 self.feed(|core, now| core.handle_verified(now, id, result));
             }
         }
-    }
-
-    fn open(
-        &mut self,
-        id: LinkId,
-        (peer, side): (SocketAddr, Side),
-        secured: Secured,
-        place: Option<Place>,
-    ) {
-        let Secured {
-            stream,
-            channel,
-            session,
-            ..
-        } = secured;
-        if let Some(session) = &session {
-            let is_post_quantum = session.is_post_quantum();
-            tracing::debug!(link = %id, %peer, %session, is_post_quantum, "a connection is secured");
-        }
-        self.shared.handshakes.succeeded(side, session.as_ref());
-        self.shared.sessions.insert(id, peer, session);
-        let (handle, task) = link::open(stream, id, self.link_report.clone());
-        self.tasks.spawn(task);
-        self.links.insert(id, Link { handle, place });
-        let opened = Opened {
-            side,
-            peer,
-            channel,
-        };
-        self.feed(|core, now| core.handle_link(now, id, LinkChange::Opened(opened)));
-    }
-
-    /// The hosts of the contact points that led to an address; none for one that members have told of.
-    fn names_of(&self, addr: SocketAddr) -> Vec<String> {
-        let leads = |addrs: &Vec<SocketAddr>| addrs.contains(&addr);
-        let contacts = self.names.iter().filter(|(_, addrs)| leads(addrs));
-        contacts.map(|(contact, _)| contact.host.clone()).collect()
-    }
-
-    /// Closes a link, unless the core has done so itself, and tells the core why.
-    fn cut(&mut self, id: LinkId, code: Code) {
-        if self.forget(id).is_some() {
-            self.feed(|core, now| core.handle_link(now, id, LinkChange::Closed(code)));
-        }
-    }
-
-    fn forget(&mut self, id: LinkId) -> Option<Link> {
-        self.shared.sessions.remove(id);
-        self.links.remove(&id)
     }
 
     /// Reads what came while the process stood still, before the timers judge its absence.
@@ -508,7 +423,6 @@ impl Driver {
         for id in std::mem::take(&mut self.overflowed) {
             self.cut(id, Code::Overflow);
         }
-        self.report_over();
     }
 
     /// Does one thing the core asks for.
@@ -516,14 +430,19 @@ impl Driver {
         match output {
             Output::Close(id) => {
                 self.forget(id);
+                self.end_messages(id);
                 if let Some(dial) = self.dials.remove(&id) {
                     dial.task.abort();
                 }
             }
-            // Nobody connects yet.
-            Output::ConnectFailed { .. } => {}
+            Output::ConnectFailed { link, code } => self.shared.messaging.dial_failed(link, code),
             Output::Event(event) => self.tell(event),
-            Output::HandOver { link, .. } => self.hand_over(link),
+            Output::HandOver {
+                link,
+                peer,
+                side,
+                first,
+            } => self.hand_over(link, peer, (side, first)),
             Output::Examined(said) => {
                 if let Some(waiting) = self.examining.take() {
                     waiting.answer(said);
@@ -566,18 +485,6 @@ impl Driver {
         }
     }
 
-    fn send(&mut self, id: LinkId, frame: &Frame) {
-        let Some(link) = self.links.get(&id) else {
-            return;
-        };
-        if let Err(overflow) = link.handle.send(frame) {
-            tracing::warn!(link = %id, %overflow, "closing a link whose peer does not read");
-            let overflows = &self.shared.counters.overflows;
-            overflows.fetch_add(1, Ordering::Relaxed);
-            self.overflowed.push(id);
-        }
-    }
-
     fn tell(&mut self, event: Event) {
         let now = self.clock.now();
         self.log.event(now, &event);
@@ -595,6 +502,7 @@ impl Driver {
     /// Stops: links send what is queued, unless the node is aborted, and everything is closed.
     async fn close(mut self) {
         let ended = self.ended.unwrap_or(Ended::Aborted);
+        self.shared.messaging.stop();
         self.background.shutdown().await;
         self.link_events.close();
         self.outcomes.close();
@@ -618,6 +526,7 @@ impl Driver {
 impl Drop for Driver {
     /// The runtime may go away under a node; whoever waits for its end is told all the same.
     fn drop(&mut self) {
+        self.shared.messaging.stop();
         self.shared.set_ended(Ended::Aborted);
     }
 }

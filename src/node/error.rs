@@ -30,12 +30,22 @@ pub enum Setting {
     ContactPoints,
     /// How long a handshake may take.
     HandshakeTimeout,
+    /// How long a member may be silent before it is asked for a sign of life.
+    HeartbeatInterval,
+    /// How long a member may be silent before its connection is given up.
+    HeartbeatTimeout,
+    /// How long a connection of messages may be unused.
+    IdleTimeout,
     /// Who the node is.
     MemberId,
     /// The parameters of failure detection and gossip.
     Membership,
     /// What the node says of itself.
     Metadata,
+    /// The longest message.
+    MessageLenMax,
+    /// How long a request may take.
+    RequestTimeout,
     /// The join token.
     Token,
 }
@@ -52,9 +62,14 @@ impl Setting {
             Self::ClusterName => "cluster name",
             Self::ContactPoints => "contact point",
             Self::HandshakeTimeout => "handshake timeout",
+            Self::HeartbeatInterval => "heartbeat interval",
+            Self::HeartbeatTimeout => "heartbeat timeout",
+            Self::IdleTimeout => "idle timeout",
             Self::MemberId => "member id",
             Self::Membership => "membership",
             Self::Metadata => "metadata",
+            Self::MessageLenMax => "longest message",
+            Self::RequestTimeout => "request timeout",
             Self::Token => "join token",
         }
     }
@@ -83,6 +98,9 @@ pub enum InvalidSetting {
     /// An empty text.
     #[error("it is empty")]
     Empty,
+    /// The heartbeat times out before a second one could come.
+    #[error("it must be longer than the heartbeat interval")]
+    HeartbeatTooLate,
     /// Not a member id.
     #[error(transparent)]
     MemberId(#[from] MemberIdError),
@@ -110,6 +128,14 @@ pub enum InvalidSetting {
         len: usize,
         /// How many it may have.
         max: usize,
+    },
+    /// More than it may be.
+    #[error("{is}, more than {max}")]
+    TooMuch {
+        /// What it is.
+        is: u64,
+        /// What it may be.
+        max: u64,
     },
     /// An address that stands for all of the machine's.
     #[error("a wildcard is no address that others could reach")]

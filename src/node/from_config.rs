@@ -2,11 +2,13 @@
 
 use std::num::NonZeroUsize;
 
+use super::messenger::MessagingOptions;
 use super::options::{NodeConfig, NodeSecurity};
 use super::token::TokenSource;
 use crate::admission::DialBack;
 use crate::config::{self, Config};
 use crate::member::Metadata;
+use crate::messaging::Compression;
 use crate::swim::Params;
 use crate::transport::tcp::SocketOptions;
 use crate::trust::{SystemRoots, TrustOptions};
@@ -18,6 +20,7 @@ impl From<&Config> for NodeConfig {
             member_id,
             cluster,
             network,
+            messages,
             security,
             membership,
             management: _,
@@ -52,6 +55,7 @@ impl From<&Config> for NodeConfig {
             expired_member: security.expired_member,
             trust_age_max: Some(security.trust_age_max),
             metadata: Metadata::default(),
+            messaging: messaging(messages),
             token: cluster.token.as_ref().map(|token| match token {
                 config::Token::File(file) => TokenSource::File(file.clone()),
                 config::Token::Given(secret) => TokenSource::Given(secret.clone()),
@@ -83,6 +87,26 @@ fn trust_options(tls: &config::Tls, contact_hosts: Vec<String>) -> TrustOptions 
         client_auth: tls.client_auth,
         require_post_quantum: tls.require_post_quantum,
         identity: tls.identity.clone(),
+    }
+}
+
+fn messaging(messages: &config::Messages) -> MessagingOptions {
+    let defaults = MessagingOptions::default();
+    MessagingOptions {
+        message_len_max: messages.max_message_size,
+        compression: match messages.compression {
+            config::Compression::Gzip => Compression::Gzip,
+            config::Compression::None => Compression::None,
+            config::Compression::Snappy => Compression::Snappy,
+        },
+        heartbeat_interval: messages
+            .heartbeat_interval
+            .unwrap_or(defaults.heartbeat_interval),
+        heartbeat_timeout: messages
+            .heartbeat_timeout
+            .unwrap_or(defaults.heartbeat_timeout),
+        request_timeout: messages.request_timeout.unwrap_or(defaults.request_timeout),
+        ..defaults
     }
 }
 
@@ -133,6 +157,10 @@ mod tests {
         let environment = [
             ("ZEEBE_BROKER_NETWORK_SOCKETSENDBUFFER", "1MB"),
             ("ZEEBE_BROKER_NETWORK_UDPENABLED", "false"),
+            ("ZEEBE_BROKER_NETWORK_MAXMESSAGESIZE", "8MB"),
+            ("ZEEBE_BROKER_NETWORK_HEARTBEATINTERVAL", "1s"),
+            ("ZEEBE_BROKER_NETWORK_HEARTBEATTIMEOUT", "4s"),
+            ("ZEEBE_BROKER_CLUSTER_MESSAGECOMPRESSION", "snappy"),
             ("ZEEBE_BROKER_NETWORK_ADVERTISEDHOST", "node-1"),
             ("ZEEBE_BROKER_CLUSTER_INITIALCONTACTPOINTS", "a:1,[::1]:2"),
             ("ZEEBE_BROKER_CLUSTER_MEMBERSHIP_PROBEINTERVAL", "2s"),
@@ -148,6 +176,11 @@ mod tests {
         let config = NodeConfig::from(&loaded.config);
         assert_eq!(config.sockets.send_buffer, Some(1024 * 1024));
         assert!(!config.udp);
+        let messaging = config.messaging;
+        assert_eq!(messaging.message_len_max, 8 << 20);
+        assert_eq!(messaging.compression, Compression::Snappy);
+        let heartbeats = [messaging.heartbeat_interval, messaging.heartbeat_timeout];
+        assert_eq!(heartbeats.map(|it| it.as_secs()), [1, 4]);
         assert_eq!(config.advertised_host.as_deref(), Some("node-1"));
         let contacts = config.contact_points.iter().map(ToString::to_string);
         assert_eq!(contacts.collect::<Vec<_>>(), ["a:1", "[::1]:2"]);
@@ -157,5 +190,13 @@ mod tests {
         };
         assert_eq!(files.private_key.to_str(), Some("a.key"));
         assert_eq!(files.contact_hosts, ["a", "::1"]);
+    }
+    #[test]
+    fn a_gateway_has_a_time_out_of_its_own_for_requests() {
+        let variable = "ZEEBE_GATEWAY_CLUSTER_REQUESTTIMEOUT".to_owned();
+        let environment = std::iter::once((variable, "3s".to_owned()));
+        let loaded = config::load(Role::Gateway, None, environment).unwrap();
+        let config = NodeConfig::from(&loaded.config);
+        assert_eq!(config.messaging.request_timeout.as_secs(), 3);
     }
 }

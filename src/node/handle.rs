@@ -17,6 +17,7 @@ use super::error::{Ended, JoinError, StartError};
 use super::examination::RehearseError;
 use super::expiry::CertificateStatus;
 use super::handshakes::Handshakes;
+use super::messenger::{Messaging, MessagingStats, Messenger};
 use super::options::{NodeBuilder, NodeConfig};
 use super::reload::{ReloadError, TrustReload};
 use super::start;
@@ -144,6 +145,12 @@ impl Node {
         self.shared.connections()
     }
 
+    /// Sends messages to members, opens streams to them, and has theirs handled. It does not keep the node running.
+    #[must_use]
+    pub fn messenger(&self) -> Messenger {
+        self.shared.messaging.messenger()
+    }
+
     /// How long the certificates of this node and of its cluster are valid; with TLS only.
     #[must_use]
     pub fn certificate_status(&self) -> Option<CertificateStatus> {
@@ -252,6 +259,7 @@ impl Node {
             late_wakes: late_wakes.load(Ordering::Relaxed),
             overflows: overflows.load(Ordering::Relaxed),
             commands_queued: self.commands.max_capacity() - self.commands.capacity(),
+            messaging: self.shared.messaging.stats(),
         }
     }
 
@@ -313,6 +321,8 @@ pub struct NodeStats {
     pub overflows: u64,
     /// Commands that wait for the node.
     pub commands_queued: usize,
+    /// Messages and streams.
+    pub messaging: MessagingStats,
 }
 
 /// What a node tells its application.
@@ -395,6 +405,7 @@ pub(super) struct Shared {
     pub(super) counters: Counters,
     pub(super) sessions: Sessions,
     pub(super) handshakes: Handshakes,
+    pub(super) messaging: Arc<Messaging>,
     /// Subject and last moment of the node's own certificate, with TLS.
     pub(super) certificate: watch::Sender<Option<(String, Timestamp)>>,
 }
@@ -416,8 +427,13 @@ struct Progress {
 }
 
 impl Shared {
-    pub(super) fn new(core: Membership, datagram_errors: Arc<AtomicU64>) -> Self {
+    pub(super) fn new(
+        core: Membership,
+        datagram_errors: Arc<AtomicU64>,
+        messaging: Arc<Messaging>,
+    ) -> Self {
         Self {
+            messaging,
             core: Mutex::new(core),
             counters: Counters {
                 datagram_errors,
@@ -496,6 +512,7 @@ mod tests {
     use super::*;
     use crate::member::{Metadata, Role};
     use crate::membership::{DialBack, LocalMember, Options, Params};
+    use crate::node::MessagingOptions;
     use crate::seal::Seed;
 
     fn shared() -> Arc<Shared> {
@@ -521,7 +538,8 @@ mod tests {
             trust_age_max: None,
         };
         let core = Membership::new(Timestamp::from_secs(1), options, Seed::new([1; 32]));
-        Arc::new(Shared::new(core, Arc::default()))
+        let (messaging, _) = Messaging::new(core.local().id().clone(), MessagingOptions::default());
+        Arc::new(Shared::new(core, Arc::default(), messaging))
     }
 
     #[tokio::test]

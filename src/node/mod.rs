@@ -15,6 +15,7 @@
 //! | `token` | the join token as it is configured |
 //! | `start` | from a configuration to a running node |
 //! | `driver` | the loop: wait, feed one input, drain the outputs |
+//! | `messenger` | [`Messenger`]: messages and streams between members |
 //! | `work` | what takes time: accepting, dialling, resolving, signing, verifying |
 //! | `log` | what an operator reads |
 //! | `limiter` | how many lines of a kind that is |
@@ -36,6 +37,7 @@ mod handle;
 mod handshakes;
 mod limiter;
 mod log;
+mod messenger;
 mod operating;
 mod options;
 pub mod rehearsal;
@@ -55,6 +57,10 @@ pub use examination::RehearseError;
 pub use expiry::CertificateStatus;
 pub use handle::{EVENTS_MAX, EventStream, Node, NodeEvent, NodeStats};
 pub use handshakes::HandshakeCount;
+pub use messenger::{
+    HandlerError, IncomingStream, MESSAGE_LEN_MAX, MessageError, MessagingOptions, MessagingStats,
+    Messenger, Registration, Request,
+};
 pub use options::{
     DEFAULT_CLUSTER, DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_KEY_ROTATION, DEFAULT_PORT,
     DEFAULT_RELOAD_INTERVAL, DEFAULT_TRUST_AGE_MAX, NodeBuilder, NodeConfig, NodeSecurity,

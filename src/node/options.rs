@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::error::{InvalidSetting, Setting, StartError};
 use super::handle::Node;
+use super::messenger::{MESSAGE_LEN_MAX, MessagingOptions};
 use super::token::TokenSource;
 use crate::admission::DialBack;
 use crate::member::{MemberId, Metadata, Role};
@@ -82,6 +83,8 @@ pub struct NodeConfig {
     pub trust_age_max: Option<Duration>,
     /// What the node says of itself to all members from the start; see [`super::Node::set_metadata`].
     pub metadata: Metadata,
+    /// Messages and streams.
+    pub messaging: MessagingOptions,
     /// A secret that every node of the cluster knows, the second factor of a join besides the certificate. Both ends prove
     /// that they know it and never send it. Without TLS it keeps strangers out who cannot read along; who can, may guess at
     /// a weak one.
@@ -123,6 +126,7 @@ impl NodeConfig {
             expired_member: ExpiredMember::Keep,
             trust_age_max: Some(DEFAULT_TRUST_AGE_MAX),
             metadata: Metadata::default(),
+            messaging: MessagingOptions::default(),
             token: None,
         }
     }
@@ -154,7 +158,32 @@ impl NodeConfig {
         not_zero(!self.handshake_timeout.is_zero()).map_err(Setting::HandshakeTimeout.invalid())?;
         self.membership
             .check()
-            .map_err(|error| Setting::Membership.invalid()(error.into()))
+            .map_err(|error| Setting::Membership.invalid()(error.into()))?;
+        let MessagingOptions {
+            message_len_max,
+            heartbeat_interval,
+            heartbeat_timeout,
+            request_timeout,
+            idle_timeout,
+            ..
+        } = self.messaging;
+        not_zero(message_len_max != 0).map_err(Setting::MessageLenMax.invalid())?;
+        if message_len_max > MESSAGE_LEN_MAX {
+            let too_much = InvalidSetting::TooMuch {
+                is: message_len_max,
+                max: MESSAGE_LEN_MAX,
+            };
+            return Err(Setting::MessageLenMax.invalid()(too_much));
+        }
+        not_zero(!heartbeat_interval.is_zero()).map_err(Setting::HeartbeatInterval.invalid())?;
+        not_zero(!request_timeout.is_zero()).map_err(Setting::RequestTimeout.invalid())?;
+        not_zero(!idle_timeout.is_zero()).map_err(Setting::IdleTimeout.invalid())?;
+        match heartbeat_timeout > heartbeat_interval {
+            true => Ok(()),
+            false => Err(Setting::HeartbeatTimeout.invalid()(
+                InvalidSetting::HeartbeatTooLate,
+            )),
+        }
     }
 
     /// What the state machine needs of it, for a node that others reach at `advertised`.
@@ -330,6 +359,12 @@ impl NodeBuilder {
         if let Err(error) = self.config.metadata.insert(key, value) {
             self.mistake(Setting::Metadata, error.into());
         }
+        self
+    }
+
+    /// Messages and streams; Zeebe's limits and timings by default.
+    pub fn messaging(mut self, options: MessagingOptions) -> Self {
+        self.config.messaging = options;
         self
     }
 

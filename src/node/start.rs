@@ -10,6 +10,7 @@ use super::clock::{self, Clock, wall_clock};
 use super::driver::{Driver, Setup};
 use super::error::{Setting, StartError};
 use super::handle::{COMMANDS_MAX, Node, Shared};
+use super::messenger::Messaging;
 use super::options::{NodeConfig, NodeSecurity};
 use super::token::TokenSource;
 use super::work::Dialling;
@@ -75,6 +76,7 @@ pub(super) async fn start(config: NodeConfig) -> Result<Node, StartError> {
         Some(NodeSecurity::Loaded(_)) | None => None,
     };
     let contacts = config.contact_points.clone();
+    let (messaging, wanted) = Messaging::new(config.id.clone(), config.messaging);
     let Ground {
         clock,
         trust,
@@ -92,6 +94,7 @@ pub(super) async fn start(config: NodeConfig) -> Result<Node, StartError> {
     let shared = Arc::new(Shared::new(
         core,
         udp.as_ref().map(Udp::errors).unwrap_or_default(),
+        messaging,
     ));
     if let Some(trust) = &trust {
         shared.set_trust(trust);
@@ -105,6 +108,7 @@ pub(super) async fn start(config: NodeConfig) -> Result<Node, StartError> {
         udp,
         dialling,
         commands,
+        wanted,
         slack,
         files,
         reload_interval,

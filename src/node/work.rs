@@ -15,6 +15,7 @@ use crate::admission::{LinkId, VerificationId};
 use crate::membership::{ChainId, ContactPoint, JudgedChain};
 use crate::transport::door::{self, Secured, Target};
 use crate::transport::introduction::{self, Rejected};
+use crate::transport::messages::Closed;
 use crate::transport::tcp::{Listener, Place, SocketOptions};
 use crate::transport::{LinkError, Security};
 use crate::trust::{Signature, Trust, VerifiedIntroduction};
@@ -35,6 +36,10 @@ pub(super) enum Outcome {
     },
     /// A dial has ended.
     Dialled(LinkId, Result<Secured, LinkError>),
+    /// Nothing is under way with other members any more, or not for longer than is waited: leave within this time.
+    Drained(Duration),
+    /// A connection of messages is over; `None` if it never was one.
+    MessagesEnded(LinkId, Option<Closed>),
     /// What is wrong with certificates that a member would present.
     ChainJudged(ChainId, Option<Fault>),
     /// What a candidate file would present and believe; whoever asked for it waits.

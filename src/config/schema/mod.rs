@@ -63,8 +63,6 @@ pub enum Status {
         /// Whether that goes for everything below its path as well.
         is_subtree: bool,
     },
-    /// Checks it and does nothing with it yet: a warning when set to other than the default.
-    Inert,
     /// Will read it one day: an error when set to other than the default.
     Planned,
 }
@@ -203,7 +201,6 @@ impl Key {
         let help = self.row.help;
         match self.row.status {
             Status::Deprecated { instead } => format!("{help} Deprecated: use {instead}."),
-            Status::Inert => format!("{help} No effect in this version."),
             Status::Planned => format!("{help} Not available in this version."),
             Status::Active | Status::Foreign { .. } => help.to_owned(),
         }

@@ -19,7 +19,7 @@ pub(super) const GROUPS: [Group; 8] = [
     broker("zeebe.broker.network.security", &[SECURITY]),
     broker("zeebe.broker.cluster", &[BROKER_CLUSTER, CLUSTER, BROKER_CLUSTER_FOREIGN, TOPOLOGY_FOREIGN]),
     broker("zeebe.broker.cluster.membership", &[MEMBERSHIP]),
-    gateway("zeebe.gateway.cluster", &[GATEWAY_CLUSTER, CLUSTER, SOCKETS, GATEWAY_CLUSTER_FOREIGN, TOPOLOGY_FOREIGN]),
+    gateway("zeebe.gateway.cluster", &[GATEWAY_CLUSTER, CLUSTER, SOCKETS, TOPOLOGY_FOREIGN]),
     gateway("zeebe.gateway.cluster.security", &[SECURITY]),
     gateway("zeebe.gateway.cluster.membership", &[MEMBERSHIP]),
     Group { prefix: "management.server", section: None, rows: &[MANAGEMENT] },
@@ -34,8 +34,8 @@ const NETWORK: &[Row] = &[
     row("internalApi.advertisedHost", Kind::AdvertisedHost, "", "Where others reach this node; internalApi.host, else network.advertisedHost when not set."),
     row("internalApi.advertisedPort", PORT, "", "The port others reach this node at; the bound port when not set."),
     row("maxMessageSize", MESSAGE_SIZE, "4MB", "The longest message; 1KB is 1024 bytes."),
-    row("heartbeatInterval", LONG, "5s", "How often an idle connection is checked.").inert(),
-    row("heartbeatTimeout", LONG, "15s", "When a silent connection is given up.").inert(),
+    row("heartbeatInterval", LONG, "5s", "How long a member may be silent on a connection of messages before it is asked for a sign of life."),
+    row("heartbeatTimeout", LONG, "15s", "How long it may be silent before the connection is given up; longer than heartbeatInterval."),
 ];
 
 const SOCKETS: &[Row] = &[
@@ -88,6 +88,7 @@ const GATEWAY_CLUSTER: &[Row] = &[
     row("advertisedHost", Kind::AdvertisedHost, "", "Where others reach this node; an explicit host when not set, else found out."),
     row("advertisedPort", PORT, "", "The port others reach this node at; the bound port when not set."),
     row("maxMessageSize", MESSAGE_SIZE, "4MB", "The longest message; 1KB is 1024 bytes."),
+    row("requestTimeout", LONG, "15s", "How long a request to another member may take where the program does not say."),
 ];
 
 const CLUSTER: &[Row] = &[
@@ -97,7 +98,7 @@ const CLUSTER: &[Row] = &[
     row("token", Kind::Text, "", "A secret that all nodes share, the second factor of a join; proven, never sent.").secret(),
     row("tokenFile", Kind::Path, "", "File whose first line is that secret."),
     row("gossip.key", Kind::Text, "", "A shared key for the datagrams of plaintext clusters.").secret().planned(),
-    row("messageCompression", Kind::Choice(&["NONE", "GZIP", "SNAPPY"]), "NONE", "Compression of messages.").inert(),
+    row("messageCompression", Kind::Choice(&["NONE", "GZIP", "SNAPPY"]), "NONE", "What messages of 1KB and more are compressed with, where the other end understands it."),
 ];
 
 const MEMBERSHIP: &[Row] = &[
@@ -148,8 +149,6 @@ const BROKER_CLUSTER_FOREIGN: &[Row] = &[
     foreign("raft.flush.delayTime"),
 ];
 
-const GATEWAY_CLUSTER_FOREIGN: &[Row] = &[foreign("requestTimeout")];
-
 const TOPOLOGY_FOREIGN: &[Row] = &[
     foreign("configManager.gossip.enableSync"),
     foreign("configManager.gossip.syncDelay"),
@@ -162,7 +161,7 @@ const NODE_ID: Kind = Kind::Int { min: 0, max: NODE_ID_MAX };
 const PORT: Kind = Kind::Int { min: 1, max: 65_535 };
 const PORT_OR_FREE: Kind = Kind::Int { min: 0, max: 65_535 };
 const SOCKET_BUFFER: Kind = Kind::Size { min: 1, max: 1 << 30 };
-const MESSAGE_SIZE: Kind = Kind::Size { min: 1 << 10, max: 1 << 30 };
+const MESSAGE_SIZE: Kind = Kind::Size { min: 1 << 10, max: 1 << 29 };
 const DAY: Duration = Duration::from_secs(86_400);
 const SHORT: Kind = Kind::Duration { min: Duration::from_millis(1), max: Duration::from_secs(3_600) };
 const LONG: Kind = Kind::Duration { min: Duration::from_millis(1), max: DAY };
@@ -200,10 +199,6 @@ impl Row {
 
     const fn secret(self) -> Self {
         Self { is_secret: true, ..self }
-    }
-
-    const fn inert(self) -> Self {
-        Self { status: Status::Inert, ..self }
     }
 
     const fn planned(self) -> Self {

@@ -25,6 +25,7 @@ impl Driver {
         self.feed(|core, now| core.handle_signed(now, introduction));
         if let Some(trust) = renewed {
             self.dialling.security.send_replace(Security::Tls(trust));
+            self.shared.messaging.renew();
         }
     }
 

@@ -95,8 +95,6 @@ impl Task {
             match self.poll_write(cx) {
                 Poll::Ready(Ok(true)) => {}
                 Poll::Ready(Err(error)) => {
-                    // The peer may have said why before it stopped listening.
-                    let _ = self.read_all(cx);
                     self.turn(true);
                     return Poll::Ready(Some(error));
                 }
