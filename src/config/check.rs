@@ -8,8 +8,8 @@ use super::schema;
 use super::settings::{Setting, Settings};
 use super::value::is_wildcard;
 use super::{
-    Cluster, Compression, Config, DialBack, ExpiredMember, Membership, Messages, Network, Scheme, Security,
-    SystemRoots, Tls, Token,
+    Cluster, Compression, Config, DialBack, ExpiredMember, Membership, Messages, Network, Scheme,
+    Security, SystemRoots, Tls, Token,
 };
 use crate::member::{ContactPoint, MemberId, Role};
 use crate::seal::JoinToken;

@@ -284,6 +284,12 @@ fn a_bad_variable_is_one_line_and_exit_2() {
             "4mb",
             "not a size capitals",
         ),
+        ("ZEEBE_BROKER_NETWORK_MAXMESSAGESIZE", "1GB", "1KB to 512MB"),
+        (
+            "ZEEBE_BROKER_NETWORK_HEARTBEATTIMEOUT",
+            "5s",
+            "not longer than zeebe.broker.network.heartbeatInterval",
+        ),
         ("ZEEBE_BROKER_NETWORK_UDPENABLED", "maybe", "true or false"),
         (
             "ZEEBE_BROKER_NETWORK_SECURITY_SYSTEMROOTS",
@@ -499,16 +505,6 @@ fn warnings_do_not_keep_a_node_from_starting() {
             "commandApi.port no use",
         ),
         (
-            "ZEEBE_BROKER_CLUSTER_MESSAGECOMPRESSION",
-            "gzip",
-            "messageCompression no effect",
-        ),
-        (
-            "ZEEBE_BROKER_NETWORK_HEARTBEATINTERVAL",
-            "1s",
-            "heartbeatInterval no effect",
-        ),
-        (
             "ZEEBE_BROKER_NETWORK_SECURITY_PRIVATEKEYPATH",
             "a.key",
             "not in force security.enabled",
@@ -551,7 +547,8 @@ fn warnings_do_not_keep_a_node_from_starting() {
         ("ZEEBE_BROKER_EXPORTERS_ES_CLASSNAME", "x"),
         ("ZEEBE_CLIENT_ID", "x"),
         ("MANAGEMENT_SERVER_ADDRESS", "::1"),
-        ("ZEEBE_BROKER_CLUSTER_MESSAGECOMPRESSION", "none"),
+        ("ZEEBE_BROKER_CLUSTER_MESSAGECOMPRESSION", "gzip"),
+        ("ZEEBE_BROKER_NETWORK_HEARTBEATINTERVAL", "1s"),
         ("ZEEBE_BROKER_NETWORK_SECURITY_CERTIFICATECHAINPATH", ""),
     ] {
         let run = phalanx(&["check"], &[(variable, value)]);

@@ -16,6 +16,7 @@ mod figures;
 mod floors;
 #[cfg(feature = "daemon")]
 mod handshake;
+mod messaging;
 #[cfg(feature = "daemon")]
 mod netns;
 mod papers;

@@ -40,3 +40,29 @@ fn row(entry: &Value) -> (&str, String) {
         format!("| `{variable}` | {default} | {meaning} |"),
     )
 }
+
+/// The README shows parts of this program; it is run as it stands.
+#[path = "../../examples/messages.rs"]
+mod messages;
+
+#[tokio::test]
+async fn the_program_about_messages_is_as_shown_and_says_what_it_should() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let bare = |text: &str| -> String { text.split_whitespace().collect() };
+    let program = bare(&fs::read_to_string(root.join("examples/messages.rs")).unwrap());
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let section = readme.split("## Messages and streams").nth(1).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let shown: Vec<_> = section.split("```rust").skip(1).collect();
+    assert_eq!(shown.len(), 3);
+    for block in shown {
+        let block = block.split("```").next().unwrap();
+        assert!(
+            program.contains(&bare(block)),
+            "not in the program: {block}"
+        );
+    }
+    let said = messages::run().await.unwrap();
+    let failed = "the handler failed: invalid digit found in string";
+    assert_eq!(said, ["42, dear 1", failed, "it rains", "3 lines"]);
+}

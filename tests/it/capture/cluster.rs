@@ -6,17 +6,17 @@
 
 use std::time::Duration;
 
-use phalanx::Node;
 use phalanx::member::MemberId;
 use phalanx::wire::datagram;
 use phalanx::wire::message::Body;
+use phalanx::{HandlerError, IncomingStream, Node, Request};
 
 use super::pcap::Capture;
 use super::tcpdump::Tcpdump;
 use crate::recipes::{Answers, Recipe};
 use crate::support::free_ports;
 
-/// R1, R3. What a node says of itself reaches all others, and shows nowhere.
+/// R1, R3. What a node says of itself reaches all others, what it says to one reaches that one, and neither shows.
 #[tokio::test]
 async fn three_tls_nodes_show_tls_records_and_tagged_datagrams_alone() {
     let Some(recipe) = Recipe::chain_files(Answers::Defaults) else {
@@ -24,7 +24,7 @@ async fn three_tls_nodes_show_tls_records_and_tagged_datagrams_alone() {
     };
     if let Some((capture, file)) = capture_of_nodes(Some(&recipe)).await {
         assert_tls(&capture);
-        assert!(!shows(&file, METADATA));
+        assert!(!shows(&file, METADATA) && !shows(&file, SECRET.as_bytes()));
     }
 }
 
@@ -33,7 +33,7 @@ async fn three_plaintext_nodes_show_something_else() {
     if let Some((capture, file)) = capture_of_nodes(None).await {
         assert_plain(&capture);
         let datagrams = capture.datagrams.iter();
-        assert!(shows(&file, METADATA));
+        assert!(shows(&file, METADATA) && shows(&file, SECRET.as_bytes()));
         assert_eq!(
             datagrams
                 .filter(|one| shows(&one.payload, METADATA))
@@ -53,8 +53,9 @@ fn shows(bytes: &[u8], planted: &[u8]) -> bool {
 /// Nothing of a cluster's traffic is in the clear but what gossip is meant to show.
 pub(super) fn assert_tls(capture: &Capture) {
     let spoken = spoken(capture);
-    // Each of two joiners dials and is dialled back, and each connection is two streams.
-    assert!(spoken.len() >= 8, "{:?}", capture.streams);
+    // Each of two joiners dials and is dialled back, each pair has a connection of messages, and each connection is two
+    // streams.
+    assert!(spoken.len() >= 14, "{:?}", capture.streams);
     for head in spoken {
         assert!(head.starts_with(&TLS_HANDSHAKE), "{head:x?}");
     }
@@ -114,10 +115,49 @@ async fn capture_of_nodes(recipe: Option<&Recipe>) -> Option<(Capture, Vec<u8>)>
         until_members(node, 3).await;
         until_all_have_said(node).await;
     }
+    exchange_messages(&nodes).await;
     for node in &nodes {
         node.leave(PATIENCE).await;
     }
     Some(tcpdump.finish_with_file())
+}
+
+/// Every node asks every other one, and opens a stream to it.
+async fn exchange_messages(nodes: &[Node]) {
+    let ids: Vec<_> = nodes
+        .iter()
+        .map(|node| node.local().record().id.clone())
+        .collect();
+    let _handlers: Vec<_> = nodes
+        .iter()
+        .flat_map(|node| {
+            let messenger = node.messenger();
+            [
+                messenger.handle("echo", async |request: Request| {
+                    Ok::<_, HandlerError>(request.into_payload())
+                }),
+                messenger.handle_streams("log", async |stream: IncomingStream| {
+                    let mut stream = stream.accept();
+                    while let Ok(Some(_)) = stream.read_bytes().await {}
+                    let _ = stream.finish();
+                }),
+            ]
+        })
+        .collect();
+    for node in nodes {
+        let others = ids.iter().filter(|id| **id != node.local().record().id);
+        for to in others {
+            let messenger = node.messenger();
+            let reply = messenger.request(to, "echo", SECRET).await.unwrap();
+            assert_eq!(reply, SECRET);
+            let mut stream = messenger.open_stream(to, "log").await.unwrap();
+            stream.write_bytes(SECRET.into()).await.unwrap();
+            stream.finish().unwrap();
+            assert_eq!(stream.read_bytes().await.unwrap(), None);
+        }
+        let stats = node.stats().messaging;
+        assert_eq!(stats.connections, 2);
+    }
 }
 
 /// Waits until `node` knows this many members, itself included.
@@ -148,6 +188,8 @@ async fn until_all_have_said(node: &Node) {
     assert!(outcome.is_ok(), "it does not know what all say");
 }
 
+/// What members say to each other.
+const SECRET: &str = "what members say to each other";
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Content type handshake, and the major version that every TLS has (RFC 8446 §5.1).
 const TLS_HANDSHAKE: [u8; 2] = [0x16, 0x03];
