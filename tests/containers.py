@@ -1,0 +1,223 @@
+#!/usr/bin/env python3
+"""Three brokers with TLS in containers under compose: one is killed, one is cut off and comes back, one is told to stop.
+
+    tests/containers.py target/release/phalanx
+
+Needs root and an engine: docker with its compose plugin, or podman with podman-compose. Where the engine can pull no base image,
+one is made with debootstrap. Without engine or root it says so and passes.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCKER = ROOT / "docs/deploy/docker"
+PROJECT = "phalanxtest"
+IMAGE = "localhost/phalanx:test"
+BASE = "localhost/phalanx-base:bookworm"
+PATIENCE = 60
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    binary = Path(sys.argv[1]).resolve()
+    engine = find_engine()
+    if engine is None or os.geteuid() != 0:
+        print("skipped: containers need root and docker or podman with compose")
+        return
+    work = ROOT / "target/containers"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    engine.build(binary, work)
+    run(
+        [binary, "certs", "dev", "--nodes", "3", work / "certificates"], stdout=subprocess.DEVNULL
+    )
+    os.environ |= {
+        "PHALANX_IMAGE": IMAGE,
+        "PHALANX_CERTIFICATES": str(work / "certificates"),
+        "PHALANX_USER": "0:0",
+    }
+    try:
+        tell(engine)
+    except BaseException:
+        engine.compose("logs", check=False)
+        raise
+    finally:
+        engine.compose("down", check=False)
+
+
+def tell(engine):
+    """The story."""
+    engine.compose("up", "-d")
+    brokers = [engine.container(f"broker-{number}") for number in range(3)]
+    for broker in brokers:
+        broker.until_seen({"0": "alive", "1": "alive", "2": "alive"})
+    print("three brokers see each other")
+
+    brokers[2].kill()
+    for broker in brokers[:2]:
+        broker.until_seen({"2": "dead"})
+    print("the one that was killed is dead to the others")
+    brokers[2].start()
+    for broker in brokers:
+        broker.until_seen({"0": "alive", "1": "alive", "2": "alive"})
+    print("started again it is back")
+
+    with brokers[1].cut_off():
+        brokers[0].until_seen({"1": "dead", "2": "alive"})
+        brokers[1].until_seen({"0": "dead", "2": "dead"})
+        print("the one that was cut off is dead to the others, and they to it")
+    for broker in brokers:
+        broker.until_seen({"0": "alive", "1": "alive", "2": "alive"})
+    print("healed, all see each other again")
+
+    began = time.monotonic()
+    brokers[0].stop(15)
+    took = time.monotonic() - began
+    assert brokers[0].exit_code() == 0, f"exit code {brokers[0].exit_code()}"
+    assert took < 15, f"it took {took:.1f} s to stop"
+    for broker in brokers[1:]:
+        broker.until_seen({"0": "left"})
+    print(f"told to stop, one said goodbye and ended with 0 within {took:.1f} s")
+
+
+def find_engine():
+    if shutil.which("docker") and quiet(["docker", "info"]):
+        if quiet(["docker", "compose", "version"]):
+            return Engine("docker", ["docker", "compose"])
+    if shutil.which("podman") and shutil.which("podman-compose"):
+        return Engine("podman", ["podman-compose"])
+    return None
+
+
+class Engine:
+    def __init__(self, command, compose):
+        self.command = command
+        self.compose_command = compose
+
+    def build(self, binary, work):
+        context = work / "context"
+        context.mkdir()
+        run(["strip", "-o", context / "phalanx", binary])
+        run(
+            [self.command, "build", "-q", "-f", DOCKER / "Dockerfile"]
+            + ["--build-arg", f"BASE={self.base(work)}", "-t", IMAGE, context]
+        )
+
+    def base(self, work):
+        """The base of the Dockerfile where a registry gives it, else one of our own."""
+        if quiet([self.command, "image", "inspect", BASE]):
+            return BASE
+        official = "docker.io/library/debian:bookworm-slim"
+        if quiet([self.command, "pull", "-q", official]):
+            return official
+        print("no image registry: a base is made with debootstrap", flush=True)
+        system = work / "base"
+        run(["debootstrap", "--variant=minbase", "bookworm", system], stdout=subprocess.DEVNULL)
+        archive = work / "base.tar"
+        run(["tar", "-C", system, "-cf", archive, "."])
+        run([self.command, "import", archive, BASE], stdout=subprocess.DEVNULL)
+        shutil.rmtree(system)
+        archive.unlink()
+        return BASE
+
+    def compose(self, *arguments, check=True):
+        command = self.compose_command + ["-p", PROJECT, "-f", DOCKER / "compose.yaml"]
+        output = subprocess.run(
+            [str(part) for part in command + list(arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        if output.returncode != 0 or arguments[0] == "logs":
+            print(output.stdout)
+        if check and output.returncode != 0:
+            sys.exit(f"compose {arguments[0]} failed")
+
+    def container(self, service):
+        names = run(
+            [self.command, "ps", "-a", "--format", "{{.Names}}"], stdout=subprocess.PIPE
+        ).stdout.split()
+        name = next(name for name in names if PROJECT in name and service in name)
+        return Container(self, name)
+
+
+class Container:
+    def __init__(self, engine, name):
+        self.engine = engine
+        self.name = name
+
+    def run(self, *arguments, **options):
+        return run([self.engine.command, *arguments], stdout=subprocess.PIPE, **options)
+
+    def kill(self):
+        self.run("kill", self.name)
+
+    def start(self):
+        self.run("start", self.name)
+
+    def stop(self, grace):
+        self.run("stop", "-t", str(grace), self.name)
+
+    def exit_code(self):
+        state = self.run("inspect", "--format", "{{.State.ExitCode}}", self.name)
+        return int(state.stdout)
+
+    def cut_off(self):
+        """Takes down the bridge's end of its link, as a pulled cable would."""
+        index = self.run("exec", self.name, "cat", "/sys/class/net/eth0/iflink").stdout.strip()
+        for interface in Path("/sys/class/net").iterdir():
+            if (interface / "ifindex").read_text().strip() == index:
+                return Cut(interface.name)
+        sys.exit(f"no link of the host has index {index}")
+
+    def until_seen(self, expected):
+        """Waits until the broker sees these members in these states."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            seen = self.members()
+            if all(seen.get(member) == state for member, state in expected.items()):
+                return
+            if time.monotonic() > deadline:
+                raise SystemExit(f"{self.name} sees {seen}, not {expected}, after {PATIENCE} s")
+            time.sleep(0.2)
+
+    def members(self):
+        command = [self.engine.command, "exec", self.name]
+        asked = subprocess.run(
+            command + ["phalanx", "members", "--format", "json"], capture_output=True, text=True
+        )
+        if asked.returncode != 0:
+            return {"error": asked.stderr.strip()}
+        return {member["id"]: member["state"] for member in json.loads(asked.stdout)}
+
+
+class Cut:
+    def __init__(self, interface):
+        self.interface = interface
+
+    def __enter__(self):
+        run(["ip", "link", "set", self.interface, "down"])
+
+    def __exit__(self, *_):
+        run(["ip", "link", "set", self.interface, "up"])
+
+
+def run(command, **options):
+    options.setdefault("check", True)
+    return subprocess.run([str(part) for part in command], text=True, **options)
+
+
+def quiet(command):
+    outcome = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return outcome.returncode == 0
+
+
+if __name__ == "__main__":
+    main()
