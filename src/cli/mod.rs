@@ -19,6 +19,7 @@ mod papers;
 mod signals;
 mod simulate;
 mod start_failure;
+mod systemd;
 mod top;
 mod topology;
 

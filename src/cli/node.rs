@@ -18,6 +18,7 @@ use super::log::{self, LogFormat};
 use super::output::report_error;
 use super::signals::{Asked, Signals};
 use super::start_failure::StartFailure;
+use super::systemd;
 use crate::admin::{Admin, refused};
 use crate::config::{self, Loaded};
 use crate::member::Role;
@@ -119,6 +120,7 @@ async fn serve(node: Node, leaves_with_stdin: bool) -> Exit {
             return Exit::CannotStart;
         }
     };
+    tokio::spawn(systemd::watch(node.clone()));
     let mut stdin_ended = std::pin::pin!(stdin_ended(leaves_with_stdin));
     loop {
         tokio::select! {
@@ -136,6 +138,7 @@ async fn serve(node: Node, leaves_with_stdin: bool) -> Exit {
             }
         }
     }
+    systemd::stopping();
     tokio::select! {
         ended = node.leave(PATIENCE) => conclude(ended),
         _ = signals.end() => Exit::Interrupted,

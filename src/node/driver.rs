@@ -76,6 +76,8 @@ pub(super) enum Command {
     Forget(MemberId, oneshot::Sender<Result<(), ForgetError>>),
     /// Load the certificate files anew, and say what came of it.
     ReloadTrust(reload::Answer),
+    /// Say that the loop has come round.
+    Respond(oneshot::Sender<()>),
     /// Say goodbye, then stop: after this long, if nobody acknowledges it.
     Leave(Duration),
     /// Set or remove a value of our metadata, and say which version that makes.
@@ -272,6 +274,7 @@ impl Driver {
     fn take(&mut self, input: Input) {
         match input {
             Input::Command(Some(Command::Abort)) => self.ended = Some(Ended::Aborted),
+            Input::Command(Some(Command::Respond(answer))) => drop(answer.send(())),
             Input::Command(Some(Command::Leave(patience))) => self.leave(patience),
             Input::Command(Some(Command::RotateKeys(answer))) => {
                 self.feed(|core, now| {

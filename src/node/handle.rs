@@ -276,6 +276,14 @@ impl Node {
         answered.await.unwrap_or(Err(ReloadError::NotRunning))
     }
 
+    /// Waits until the node's loop has come round once; `false` once it has ended. For watchdogs: a loop that is held up keeps
+    /// whoever asks waiting.
+    pub async fn responds(&self) -> bool {
+        let (answer, answered) = oneshot::channel();
+        let _ = self.commands.send(Command::Respond(answer)).await;
+        answered.await.is_ok()
+    }
+
     /// Says goodbye and stops: others see this node as left within about a gossip round. If their acknowledgements take
     /// longer than `patience`, the node stops all the same. Returns how it ended, which may be otherwise if it was ending
     /// already.

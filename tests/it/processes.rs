@@ -12,4 +12,5 @@ mod matrix;
 mod refusals;
 mod reload;
 mod secrets;
+mod systemd;
 mod walk_throughs;
