@@ -3,8 +3,8 @@
 
     tests/containers.py target/release/phalanx
 
-Needs root and an engine: docker with its compose plugin, or podman with podman-compose. Where the engine can pull no base image,
-one is made with debootstrap. Without engine or root it says so and passes.
+Needs root and an engine: docker with its compose plugin, or podman, for which podman-compose is got from PyPI (Debian's knows no
+aliases). Where the engine can pull no base image, one is made with debootstrap. Without engine or root it says so and passes.
 """
 
 import json
@@ -91,8 +91,14 @@ def find_engine():
     if shutil.which("docker") and quiet(["docker", "info"]):
         if quiet(["docker", "compose", "version"]):
             return Engine("docker", ["docker", "compose"])
-    if shutil.which("podman") and shutil.which("podman-compose"):
-        return Engine("podman", ["podman-compose"])
+    if shutil.which("podman"):
+        venv = ROOT / "target/podman-compose"
+        compose = venv / "bin/podman-compose"
+        if not compose.exists():
+            quiet([sys.executable, "-m", "venv", venv])
+            quiet([venv / "bin/pip", "install", "--quiet", "podman-compose==1.*"])
+        if quiet([compose, "--version"]):
+            return Engine("podman", [compose])
     return None
 
 
@@ -215,7 +221,11 @@ def run(command, **options):
 
 
 def quiet(command):
-    outcome = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [str(part) for part in command]
+    try:
+        outcome = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    except FileNotFoundError:
+        return False
     return outcome.returncode == 0
 
 
