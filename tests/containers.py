@@ -77,6 +77,14 @@ def tell(engine):
         broker.until_seen({"0": "alive", "1": "alive", "2": "alive"})
     print("healed, all see each other again")
 
+    told = brokers[0].events()
+    for member in ["1", "2"]:
+        for kind in ["MemberJoined", "MemberSuspected", "MemberDied"]:
+            assert (kind, member) in told, f"no {kind} of {member} among {told}"
+    metrics = brokers[0].metrics()
+    assert 'phalanx_members{state="alive"} 3' in metrics.splitlines(), metrics
+    print("its events tell of both deaths, and its metrics of three members")
+
     began = time.monotonic()
     brokers[0].stop(15)
     took = time.monotonic() - began
@@ -202,6 +210,19 @@ class Container:
         if asked.returncode != 0:
             return {"error": asked.stderr.strip()}
         return {member["id"]: member["state"] for member in json.loads(asked.stdout)}
+
+
+    def events(self):
+        """What this broker tells of others: kinds and members."""
+        answer = self.run("exec", self.name, "phalanx", "events", "--format", "json")
+        return {(event["kind"], event["member"]) for event in json.loads(answer.stdout)}
+
+    def metrics(self):
+        """What a scraper in the broker's own network gets."""
+        process = self.run("inspect", "--format", "{{.State.Pid}}", self.name).stdout.strip()
+        scrape = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:9600/metrics').read().decode())"
+        command = ["nsenter", "-t", process, "-n", sys.executable, "-c", scrape]
+        return run(command, stdout=subprocess.PIPE).stdout
 
 
 class Cut:
