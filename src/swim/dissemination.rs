@@ -4,14 +4,12 @@
 //! the newest first among equals; after [`transmissions_max`] transmissions an update is dropped. What does not fit
 //! into a datagram waits for the next.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::ln::ln;
 use super::table::MemberIndex;
 
-/// Room is made at once for updates of so many bytes, instead of little by little.
-const ROOM_UPDATE_LEN: usize = 64;
 /// How many updates that do not fit are passed over in search of one that does.
 const SKIPPED_MAX: usize = 8;
 /// For how many updates room is kept when none waits.
@@ -35,8 +33,7 @@ pub(super) struct Queue {
     lists: Vec<VecDeque<Ticket>>,
     updates: Vec<Option<Update>>,
     free: Vec<u32>,
-    // Never iterated, so that its order reaches no output.
-    places: HashMap<MemberIndex, u32>,
+    places: Places,
     pushed: u64,
     husks: usize,
     /// What a filling has written, and how often that was written before.
@@ -68,6 +65,48 @@ impl Ticket {
     }
 }
 
+/// Where the update about each member is kept.
+#[derive(Debug, Default)]
+struct Places {
+    /// By row, one more than the place; 0 for none.
+    of_rows: Vec<u32>,
+    of_local: u32,
+    len: usize,
+}
+
+impl Places {
+    fn get(&self, about: MemberIndex) -> Option<u32> {
+        let place = match about {
+            MemberIndex::LOCAL => self.of_local,
+            MemberIndex(row) => self.of_rows.get(row as usize).copied()?,
+        };
+        place.checked_sub(1)
+    }
+
+    /// Notes the place of an update about a member that has none.
+    fn insert(&mut self, about: MemberIndex, place: u32) {
+        *self.entry(about) = place + 1;
+        self.len += 1;
+    }
+
+    fn remove(&mut self, about: MemberIndex) {
+        *self.entry(about) = 0;
+        self.len -= 1;
+    }
+
+    fn entry(&mut self, about: MemberIndex) -> &mut u32 {
+        let MemberIndex(row) = about;
+        if about == MemberIndex::LOCAL {
+            return &mut self.of_local;
+        }
+        let row = row as usize;
+        if self.of_rows.len() <= row {
+            self.of_rows.resize(row + 1, 0);
+        }
+        &mut self.of_rows[row]
+    }
+}
+
 impl Queue {
     /// Queues an encoded update, in place of an older one about the same member.
     pub(super) fn push(&mut self, about: MemberIndex, bytes: Arc<[u8]>) {
@@ -89,7 +128,7 @@ impl Queue {
 
     /// Drops the update about a member.
     pub(super) fn remove(&mut self, about: MemberIndex) {
-        if let Some(place) = self.places.get(&about).copied() {
+        if let Some(place) = self.places.get(about) {
             self.drop_update(place);
             self.husks += 1;
         }
@@ -110,17 +149,23 @@ impl Queue {
         if self.is_empty() {
             return false;
         }
+        let waiting = self.waiting_bytes(room.len_max);
         if let Some(last) = bodies.last_mut() {
             let room = room.len_max.saturating_sub(last.len());
-            last.reserve_exact(room.min(self.len().saturating_mul(ROOM_UPDATE_LEN)));
+            last.reserve_exact(room.min(waiting));
         }
+        let body = || {
+            let mut body = Vec::with_capacity(room.len_max.min(start.len() + waiting));
+            body.extend_from_slice(start);
+            body
+        };
         let mut written = std::mem::take(&mut self.written);
         let mut skipped = 0;
         for transmissions in 0..self.lists.len() {
             if skipped > SKIPPED_MAX {
                 break;
             }
-            let place = |update: &[u8]| room.place(bodies, start, update);
+            let place = |update: &[u8]| room.place(bodies, body, update);
             skipped = self.take(transmissions, skipped, &mut written, place);
         }
         // From the oldest on, so that most go to the front.
@@ -132,6 +177,20 @@ impl Queue {
             self.clear();
         }
         skipped > 0
+    }
+
+    /// How many bytes wait to be sent, as far as they fit into one body. It looks at the next updates side by side, which is
+    /// quicker than to come upon one after the other while they are written.
+    fn waiting_bytes(&self, len_max: usize) -> usize {
+        let mut waiting = 0;
+        for ticket in self.lists.iter().flatten() {
+            let update = current(&self.updates, *ticket);
+            waiting += update.map_or(0, |update| update.bytes.len());
+            if waiting >= len_max {
+                break;
+            }
+        }
+        waiting
     }
 
     /// Takes what can be placed from a list, past husks and past up to [`SKIPPED_MAX`] updates that are too long, of which
@@ -172,26 +231,25 @@ impl Queue {
         }
         self.updates.clear();
         self.free.clear();
-        self.places.clear();
+        self.places = Places::default();
         // After a wave of news they give back what they took.
         self.updates.shrink_to(SPARE);
         self.free.shrink_to(SPARE);
-        self.places.shrink_to(SPARE);
         self.written.shrink_to(SPARE);
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.places.is_empty()
+        self.places.len == 0
     }
 
     /// Whether an update about a member waits.
     pub(super) fn contains(&self, about: MemberIndex) -> bool {
-        self.places.contains_key(&about)
+        self.places.get(about).is_some()
     }
 
     /// How many updates wait.
     pub(super) fn len(&self) -> usize {
-        self.places.len()
+        self.places.len
     }
 
     /// Has an update wait for its next transmission, or drops it after the last.
@@ -221,7 +279,7 @@ impl Queue {
 
     fn drop_update(&mut self, place: u32) {
         if let Some(update) = self.updates[place as usize].take() {
-            self.places.remove(&update.about);
+            self.places.remove(update.about);
             self.free.push(place);
         }
     }
@@ -246,18 +304,23 @@ pub(super) struct Room {
 
 impl Room {
     /// Appends an update to the last body, or to a new one; says whether there was room.
-    fn place(self, bodies: &mut Vec<Vec<u8>>, start: &[u8], update: &[u8]) -> bool {
+    fn place(self, bodies: &mut Vec<Vec<u8>>, begin: impl Fn() -> Vec<u8>, update: &[u8]) -> bool {
         if let Some(last) = bodies.last_mut()
             && last.len() + update.len() <= self.len_max
         {
             last.extend_from_slice(update);
             return true;
         }
-        if bodies.len() < self.bodies_max && start.len() + update.len() <= self.len_max {
-            bodies.push([start, update].concat());
-            return true;
+        if bodies.len() >= self.bodies_max {
+            return false;
         }
-        false
+        let mut body = begin();
+        let fits = body.len() + update.len() <= self.len_max;
+        if fits {
+            body.extend_from_slice(update);
+            bodies.push(body);
+        }
+        fits
     }
 }
 

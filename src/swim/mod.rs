@@ -9,7 +9,7 @@
 //! | `record_store` | the records that members hold, each once for the nodes of a process |
 //! | `order`, `probe`, `relay`, `probing` | whom to probe next; our probes; probes for others; how they are driven |
 //! | `suspicion`, `awareness` | how long a suspicion lasts; how far our own state stretches probes |
-//! | `receive`, `apply`, `local` | what a body does; what an update does; what we answer to what is said of us |
+//! | `receive`, `known`, `apply`, `local` | what a body does; which updates do nothing; what others do; what we answer to what is said of us |
 //! | `signer` | how our records are signed; those of others are the parent's to check |
 //! | `dissemination`, `sending` | the news on its way out; every body that leaves |
 //! | `exchange`, `push_pull` | when views are compared; how they come together |
@@ -36,6 +36,7 @@ mod blocking;
 mod dissemination;
 mod exchange;
 mod forget;
+mod known;
 mod leave;
 mod ln;
 mod local;

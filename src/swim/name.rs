@@ -32,6 +32,18 @@ impl Name {
         std::str::from_utf8(self.as_bytes()).expect("the bytes of a member id")
     }
 
+    /// Whether these are its bytes.
+    pub(super) fn is(&self, id: &[u8]) -> bool {
+        match self {
+            Self::Long(long) => long.as_str().as_bytes() == id,
+            // Without a call: it would take longer than to compare so few.
+            Self::Short { len, bytes } => {
+                usize::from(*len) == id.len()
+                    && bytes.iter().zip(id).all(|(one, other)| one == other)
+            }
+        }
+    }
+
     pub(super) fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Long(id) => id.as_str().as_bytes(),
@@ -49,7 +61,10 @@ mod tests {
     fn ids_of_every_length_keep_their_bytes() {
         for len in 1..=MEMBER_ID_LEN_MAX {
             let id = MemberId::new(&"x".repeat(len)).unwrap();
-            assert_eq!(Name::new(&id).as_bytes(), id.as_str().as_bytes());
+            let name = Name::new(&id);
+            assert_eq!(name.as_bytes(), id.as_str().as_bytes());
+            assert!(name.is(name.as_bytes()));
+            assert!(!name.is(&name.as_bytes()[1..]) && !name.is(&[b'y'].repeat(len)));
         }
         assert_eq!(size_of::<Name>(), 16);
     }

@@ -6,11 +6,10 @@
 use super::relay::Relay;
 use super::table::MemberIndex;
 use super::{BodyError, Swim};
-use crate::member::{Generation, MemberState, MemberVersion};
+use crate::member::Generation;
 use crate::sabotage::Sabotage;
 use crate::time::Timestamp;
 use crate::wire::message::{Body, Message, Updates};
-use crate::wire::peek::Peek;
 use crate::wire::update::UpdateRef;
 
 /// The sender of a body under way, one whose word counts.
@@ -33,8 +32,11 @@ impl Swim {
         let from = self.sender(from, from_generation)?;
         let mut outcome = Ok(());
         let mut updates = body.updates();
-        let mut known = 0;
-        while let Some(update) = updates.next_news(&mut known, |seen| self.is_known(seen)) {
+        loop {
+            self.stats.updates_received += self.skip_known(&mut updates);
+            let Some(update) = updates.next() else {
+                break;
+            };
             match update {
                 Ok(update) => {
                     self.apply(now, &update);
@@ -45,7 +47,6 @@ impl Swim {
                 }
             }
         }
-        self.stats.updates_received += known;
         self.handle_message(now, from, from_generation, &body.message);
         self.finish(now);
         outcome
@@ -76,10 +77,8 @@ impl Swim {
         now: Timestamp,
         updates: &mut Updates<'a>,
     ) -> Option<Result<UpdateRef<'a>, BodyError>> {
-        let mut known = 0;
-        let update = updates.next_news(&mut known, |seen| self.is_no_news(now, seen));
-        self.stats.updates_received += known;
-        update.map(|update| {
+        self.stats.updates_received += self.skip_no_news(now, updates);
+        updates.next().map(|update| {
             update.map_err(|error| {
                 self.stats.bodies_malformed += 1;
                 BodyError::Malformed(error)
@@ -98,27 +97,6 @@ impl Swim {
         self.finish(now);
     }
 
-    /// Whether a record of this version would change anything, were it its owner's: what is not is not worth the check of a
-    /// signature.
-    #[must_use]
-    pub fn is_news(&self, now: Timestamp, id: &str, version: &MemberVersion) -> bool {
-        if id == self.local.id().as_str() {
-            let held = self.local.version();
-            return self.farewell.is_none()
-                && (version.generation, version.incarnation)
-                    >= (held.generation, held.incarnation);
-        }
-        let known = self.untrusted.version(id);
-        if known.is_some_and(|known| !version.supersedes(&known)) {
-            return false;
-        }
-        match self.table.find(id) {
-            _ if version.generation.is_too_far(now) => false,
-            None => version.state != MemberState::Left,
-            Some(index) => version.supersedes(&self.table.version(index)),
-        }
-    }
-
     /// A member has shown on a proven link that it is up: by a probe frame, or the start of a push-pull. Where it is
     /// suspect or held dead it is told so at once, and refutes.
     pub fn handle_contact(&mut self, now: Timestamp, from: &str, from_generation: Generation) {
@@ -129,39 +107,6 @@ impl Swim {
             self.send_by_frame(from);
         }
         self.finish(now);
-    }
-
-    /// Whether an update tells nothing new, for all that its first fields say.
-    fn is_known(&self, seen: &Peek<'_>) -> bool {
-        match (self.table.find_bytes(seen.id), seen.accuser) {
-            (Some(index), None) => !self.is_newer(seen.version, self.table.version(index)),
-            (Some(index), Some(accuser)) => self.is_known_charge(index, seen, accuser),
-            (None, _) => false,
-        }
-    }
-
-    /// The same, where records are to be checked before they count.
-    fn is_no_news(&self, now: Timestamp, seen: &Peek<'_>) -> bool {
-        match seen.accuser {
-            Some(_) => self.is_known(seen),
-            None => str::from_utf8(seen.id).is_ok_and(|id| !self.is_news(now, id, &seen.version)),
-        }
-    }
-
-    /// Whether an accusation changes nothing: see [`Swim::apply`].
-    fn is_known_charge(&self, index: MemberIndex, seen: &Peek<'_>, accuser: &[u8]) -> bool {
-        let held = self.table.version(index);
-        if !self.untrusted.is_empty() {
-            return false;
-        }
-        if !seen.version.is_about(&held) {
-            return true;
-        }
-        match (seen.version.state, held.state) {
-            (_, MemberState::Dead | MemberState::Left) => true,
-            (MemberState::Suspect, MemberState::Suspect) => self.suspicions.counts(index, accuser),
-            _ => false,
-        }
     }
 
     /// The row of a sender, if this is the life we hold.

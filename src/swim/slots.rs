@@ -1,14 +1,20 @@
 //! [`Slots`]: which row a member id stands in, at four to eight bytes a member.
 //!
 //! A hash table with open addressing: a slot holds a row's number, the row's record holds the id. A free slot ends a search,
-//! so that taking an id out moves those behind it up.
+//! so that taking an id out moves those behind it up. What a row's number leaves of a slot holds a part of the hash, which
+//! spares nearly every look at a record of another id.
 //!
 //! Ids are an insider's to choose. They are hashed with a key that nobody outside knows, by multiplying and folding 8 bytes
 //! at a time, as wyhash does: short ids take one or two multiplications.
 
-use super::table::MemberIndex;
+use super::table::{MEMBERS_MAX, MemberIndex, TOMBSTONES_EXTRA_MAX};
 
 const FREE: u32 = u32::MAX;
+/// How many bits of a slot are a row's number.
+const ROW_BITS: u32 = 18;
+const ROW_MASK: u32 = (1 << ROW_BITS) - 1;
+/// Rows are as many as members and tombstones at most, and the last number is left for [`FREE`].
+const _: () = assert!(3 * MEMBERS_MAX + 2 + TOMBSTONES_EXTRA_MAX < ROW_MASK as usize);
 
 /// Row numbers by id.
 #[derive(Debug)]
@@ -36,14 +42,20 @@ impl Slots {
         is_at: impl Fn(MemberIndex) -> bool,
     ) -> Option<MemberIndex> {
         let mask = self.slots.len().checked_sub(1)?;
-        let mut place = self.home(id);
+        let hash = self.hash(id);
+        let mut place = self.home(hash);
         loop {
             match self.slots[place] {
                 FREE => return None,
-                row if is_at(MemberIndex(row)) => return Some(MemberIndex(row)),
+                slot if has_tag(slot, hash) && is_at(row(slot)) => return Some(row(slot)),
                 _ => place = (place + 1) & mask,
             }
         }
+    }
+
+    /// The row that is this id's, or that of another whose hash is alike; none only if the id has none.
+    pub(super) fn find_likely(&self, id: &[u8]) -> Option<MemberIndex> {
+        self.find(id, |_| true)
     }
 
     /// Adds the row of an id that has none; `id_of` tells those of the others.
@@ -56,12 +68,12 @@ impl Slots {
         if (self.len + 1) * 8 > self.slots.len() * 7 {
             let grown = vec![FREE; (self.slots.len() * 2).max(8)];
             let rows = std::mem::replace(&mut self.slots, grown);
-            for row in rows.into_iter().filter(|row| *row != FREE) {
-                self.put(id_of(MemberIndex(row)), row);
+            for slot in rows.into_iter().filter(|slot| *slot != FREE) {
+                self.put(id_of(row(slot)), row(slot));
             }
         }
         self.len += 1;
-        self.put(id, index.0);
+        self.put(id, index);
     }
 
     /// Takes an id out; `id_of` tells those of the others.
@@ -74,8 +86,8 @@ impl Slots {
         let Some(mask) = self.slots.len().checked_sub(1) else {
             return;
         };
-        let mut gap = self.home(id);
-        while self.slots[gap] != index.0 {
+        let mut gap = self.home(self.hash(id));
+        while self.slots[gap] & ROW_MASK != index.0 {
             if self.slots[gap] == FREE {
                 return;
             }
@@ -85,31 +97,38 @@ impl Slots {
         let mut place = gap;
         loop {
             place = (place + 1) & mask;
-            let row = self.slots[place];
-            if row == FREE {
+            let slot = self.slots[place];
+            if slot == FREE {
                 break;
             }
             // It may fill the gap unless its home lies behind the gap.
-            let from_home = place.wrapping_sub(self.home(id_of(MemberIndex(row)))) & mask;
+            let home = self.home(self.hash(id_of(row(slot))));
+            let from_home = place.wrapping_sub(home) & mask;
             if from_home >= place.wrapping_sub(gap) & mask {
-                self.slots[gap] = row;
+                self.slots[gap] = slot;
                 gap = place;
             }
         }
         self.slots[gap] = FREE;
     }
 
-    fn put(&mut self, id: &[u8], row: u32) {
+    fn put(&mut self, id: &[u8], index: MemberIndex) {
         let mask = self.slots.len() - 1;
-        let mut place = self.home(id);
+        let hash = self.hash(id);
+        let mut place = self.home(hash);
         while self.slots[place] != FREE {
             place = (place + 1) & mask;
         }
-        self.slots[place] = row;
+        self.slots[place] = tag(hash) | index.0;
     }
 
-    /// Where a search for an id begins; there are slots.
-    fn home(&self, id: &[u8]) -> usize {
+    /// Where a search for an id of this hash begins; there are slots.
+    fn home(&self, hash: u64) -> usize {
+        // Fewer slots than 2^32: see `MEMBERS_MAX`.
+        hash as usize & (self.slots.len() - 1)
+    }
+
+    fn hash(&self, id: &[u8]) -> u64 {
         let (words, rest) = id.as_chunks::<8>();
         let mut hash = self.key[0] ^ id.len() as u64;
         for word in words {
@@ -118,10 +137,21 @@ impl Slots {
         let last = rest
             .iter()
             .rfold(0, |word, byte| word << 8 | u64::from(*byte));
-        hash = fold(hash ^ last, self.key[1]);
-        // Fewer slots than 2^32: see `MEMBERS_MAX`.
-        hash as usize & (self.slots.len() - 1)
+        fold(hash ^ last, self.key[1])
     }
+}
+
+/// What a slot holds of a hash: its highest bits, as the lowest make the place.
+const fn tag(hash: u64) -> u32 {
+    (hash >> 32) as u32 & !ROW_MASK
+}
+
+const fn has_tag(slot: u32, hash: u64) -> bool {
+    slot & !ROW_MASK == tag(hash)
+}
+
+const fn row(slot: u32) -> MemberIndex {
+    MemberIndex(slot & ROW_MASK)
 }
 
 /// Multiplies to 128 bits and folds the halves together.
@@ -172,7 +202,7 @@ mod tests {
             let mut hit = vec![0u32; 1_024];
             for number in 0..4_096 {
                 let id = format!("{number:0>len$}");
-                hit[slots.home(id.as_bytes())] += 1;
+                hit[slots.home(slots.hash(id.as_bytes()))] += 1;
             }
             // 4 each; of 1,024 places a fair hash fills none with more than about 15.
             assert!(hit.iter().all(|count| *count < 20), "length {len}");

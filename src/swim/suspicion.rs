@@ -69,7 +69,7 @@ impl Curve {
 
 /// One doubt about one version of one member.
 #[derive(Debug)]
-struct Suspicion {
+pub(super) struct Suspicion {
     curve: Curve,
     start: Timestamp,
     /// Whoever raised the suspicion.
@@ -83,12 +83,14 @@ impl Suspicion {
         self.confirmed_by.len() >= self.curve.confirmations_max as usize
     }
 
+    /// Whether another word of this accuser would change nothing.
+    pub(super) fn counts(&self, accuser: &[u8]) -> bool {
+        self.is_full() || self.has(accuser)
+    }
+
     fn has(&self, accuser: &[u8]) -> bool {
         self.accuser.as_str().as_bytes() == accuser
-            || self
-                .confirmed_by
-                .iter()
-                .any(|name| name.as_bytes() == accuser)
+            || self.confirmed_by.iter().any(|name| name.is(accuser))
     }
 
     fn deadline(&self) -> Timestamp {
@@ -132,7 +134,7 @@ impl Suspicions {
     /// Whether another word of this accuser would change nothing.
     pub(super) fn counts(&self, index: MemberIndex, accuser: &[u8]) -> bool {
         self.get(index)
-            .is_none_or(|suspicion| suspicion.is_full() || suspicion.has(accuser))
+            .is_none_or(|suspicion| suspicion.counts(accuser))
     }
 
     /// Counts another accuser, and says whether that was news.
@@ -208,7 +210,13 @@ impl Suspicions {
         })
     }
 
-    fn get(&self, index: MemberIndex) -> Option<&Suspicion> {
+    /// Whether none runs.
+    pub(super) fn is_empty(&self) -> bool {
+        self.running.is_empty()
+    }
+
+    /// The one about a member.
+    pub(super) fn get(&self, index: MemberIndex) -> Option<&Suspicion> {
         self.running.get(index.0 as usize)?.as_deref()
     }
 }

@@ -8,11 +8,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::known::BATCH;
+use super::name::Name;
 use super::record_store::{Head, RecordStore, StoredRecord};
 use super::signer::Signer;
 use super::slots::Slots;
 use crate::member::{MemberId, MemberRecord, MemberState, MemberVersion};
 use crate::time::Timestamp;
+use crate::wire::peek::Peek;
 use crate::wire::update::RecordRef;
 
 /// The most members held, tombstones apart.
@@ -301,8 +304,26 @@ impl Table {
 
     /// The row of the member whose id has these bytes.
     pub(super) fn find_bytes(&self, id: &[u8]) -> Option<MemberIndex> {
-        self.slots
-            .find(id, |index| id_bytes(&self.rows, index) == id)
+        self.slots.find(id, |index| name(&self.rows, index).is(id))
+    }
+
+    /// The rows of the members that these updates are about, each found or `None`.
+    ///
+    /// Each loop's loads do not depend on each other, so that what is not in the cache is waited for only three times.
+    pub(super) fn find_all(&self, updates: &[Peek<'_>], found: &mut [Option<MemberIndex>; BATCH]) {
+        for (found, update) in found.iter_mut().zip(updates) {
+            *found = self.slots.find_likely(update.id);
+        }
+        let mut names = [None; BATCH];
+        for (name, index) in names.iter_mut().zip(&*found) {
+            let row = index.and_then(|index| self.rows[index.row()].as_ref());
+            *name = row.map(|member| &member.head().name);
+        }
+        for ((found, name), update) in found.iter_mut().zip(names).zip(updates) {
+            if name.is_some_and(|name| !name.is(update.id)) {
+                *found = self.find_bytes(update.id);
+            }
+        }
     }
 
     /// The rows by [`Member::id_hash`], for a comparison of views.
@@ -401,9 +422,13 @@ impl Table {
     }
 }
 
-fn id_bytes(rows: &[Option<Member>], index: MemberIndex) -> &[u8] {
+fn name(rows: &[Option<Member>], index: MemberIndex) -> &Name {
     let member = rows[index.row()].as_ref();
-    member.expect("see Table::member").head().name.as_bytes()
+    &member.expect("see Table::member").head().name
+}
+
+fn id_bytes(rows: &[Option<Member>], index: MemberIndex) -> &[u8] {
+    name(rows, index).as_bytes()
 }
 
 /// Rows by their members' id hashes.

@@ -162,18 +162,24 @@ pub struct Updates<'a> {
 }
 
 impl<'a> Updates<'a> {
-    /// The next update, past all that `is_known` says to be no news: those cost a look at their first fields, as most of what
-    /// gossip brings is known. `skipped` counts them.
-    pub fn next_news(
-        &mut self,
-        skipped: &mut u64,
-        is_known: impl Fn(&Peek<'_>) -> bool,
-    ) -> Option<Result<UpdateRef<'a>, DecodeError>> {
-        while let Some(peek) = Peek::at(self.rest).filter(&is_known) {
-            self.rest = &self.rest[peek.len..];
-            *skipped += 1;
+    /// Looks at the updates to come, as many as `ahead` has room for, without taking any. Says how many it could read.
+    pub fn peek(&self, ahead: &mut [Peek<'a>]) -> usize {
+        let mut rest = self.rest;
+        let mut seen = 0;
+        for place in ahead {
+            let Some(peek) = Peek::at(rest) else {
+                break;
+            };
+            rest = &rest[peek.len..];
+            *place = peek;
+            seen += 1;
         }
-        self.next()
+        seen
+    }
+
+    /// Goes past the next update, which was looked at.
+    pub fn skip(&mut self, seen: &Peek<'a>) {
+        self.rest = &self.rest[seen.len..];
     }
 }
 

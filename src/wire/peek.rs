@@ -19,6 +19,18 @@ pub struct Peek<'a> {
 }
 
 impl<'a> Peek<'a> {
+    /// Nothing, to be looked at later.
+    pub const NONE: Self = Self {
+        id: &[],
+        version: MemberVersion {
+            generation: Generation::new(0),
+            incarnation: Incarnation::new(0),
+            state: MemberState::Alive,
+        },
+        accuser: None,
+        len: 0,
+    };
+
     /// Looks at the update at the start of `bytes`; `None` if it cannot be read, as far as it is read at all.
     pub(super) fn at(bytes: &'a [u8]) -> Option<Self> {
         let mut rest = Reader(bytes);
