@@ -22,12 +22,12 @@ mod scale;
 mod swim;
 mod swim_table;
 
-use std::alloc::System;
-
 use cap::Cap;
+use mimalloc::MiMalloc;
 
+/// The binary's, counted.
 #[global_allocator]
-static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
+static ALLOCATOR: Cap<MiMalloc> = Cap::new(MiMalloc, usize::MAX);
 
 fn main() {
     let args: Vec<_> = std::env::args().skip(1).collect();

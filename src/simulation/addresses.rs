@@ -1,7 +1,8 @@
 //! [`Addresses`]: who is reached where, now and before.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
+
+use foldhash::HashMap;
 
 use super::NodeId;
 

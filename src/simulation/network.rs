@@ -1,7 +1,9 @@
 //! [`Network`]: the nodes, what lies between them, and what can be done to both.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
+
+use foldhash::HashMap;
 
 use super::addresses::Addresses;
 use super::application::Check;
@@ -82,12 +84,12 @@ impl Network {
             queue: Queue::new(),
             nodes: Vec::new(),
             addrs: Addresses::default(),
-            ids: HashMap::new(),
+            ids: HashMap::default(),
             issued: Issued::default(),
             records: RecordStore::default(),
             versions: Versions::default(),
             links: BTreeMap::new(),
-            flows: HashMap::new(),
+            flows: HashMap::default(),
             rules: BTreeMap::new(),
             rules_made: 0,
             faults_begun: 0,

@@ -1,7 +1,9 @@
 //! One node of the virtual network: its [`Membership`], its condition, and what it was last seen to believe.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
+
+use foldhash::HashMap;
 
 use super::application::{Program, Running};
 use super::chance::Dice;

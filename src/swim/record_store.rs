@@ -4,9 +4,10 @@
 //! store; a simulation of a thousand nodes would hold a million copies without.
 
 use std::borrow::Borrow;
-use std::collections::HashSet;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use foldhash::HashSet;
 
 use super::name::Name;
 use crate::member::{MemberRecord, MemberVersion};
