@@ -163,7 +163,7 @@ impl Membership {
             Err(error) => {
                 self.gate.count(error);
                 if self.does(Sabotage::StrangersAnswered) {
-                    let payload = payload.to_vec();
+                    let payload = [payload, payload].concat();
                     self.outbox
                         .push_back(Output::Transmit { to: from, payload });
                 }

@@ -6,7 +6,7 @@ use super::invariants::{Broken, Invariant, Violation};
 use super::network::Network;
 use super::node::NodeId;
 use crate::member::MemberState;
-use crate::membership::MemberMetadata;
+use crate::membership::{MemberMetadata, Membership};
 
 /// How long what is judged may take, and among whom.
 #[derive(Clone, Debug)]
@@ -94,6 +94,8 @@ impl Network {
             let Some(membership) = self.membership(observer) else {
                 continue;
             };
+            one_address_leads_to_one_member(membership)
+                .map_err(|broken| (observer, None, broken))?;
             for subject in groups.iter().flatten().copied() {
                 let is_together = groups
                     .iter()
@@ -153,6 +155,24 @@ impl Network {
             None => "none".to_owned(),
         };
         Err(Invariant::TheLastMetadataIsEverywhere.broken(shown(said), shown(seen)))
+    }
+}
+
+/// Once views have come together, none holds two live members at one address.
+fn one_address_leads_to_one_member(membership: &Membership) -> Result<(), Broken> {
+    let live = membership
+        .members()
+        .filter(|member| member.state().is_live());
+    let mut held: Vec<_> = live
+        .map(|member| (member.record().addr, member.id()))
+        .collect();
+    held.sort_unstable();
+    match held.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        None => Ok(()),
+        Some(pair) => Err(Invariant::OneAddressLeadsToOneMember.broken(
+            "one member at each address",
+            format!("{} and {} at {}", pair[0].1, pair[1].1, pair[0].0),
+        )),
     }
 }
 

@@ -60,6 +60,8 @@ pub struct Network {
     pub(super) violation: Option<Violation>,
     /// Whom the node whose turn it is has sent datagrams to.
     pub(super) recipients: Vec<SocketAddr>,
+    /// With how many bytes it may still answer, where it has been given a datagram that it refuses.
+    pub(super) answers_left: Option<usize>,
     /// Whose datagram or frame the node whose turn it is has been given.
     pub(super) teller: Option<NodeId>,
     /// Whether it has been given something from beyond the network.
@@ -100,6 +102,7 @@ impl Network {
             transcript: Transcript::new(seed, options.start, options.detail),
             violation: None,
             recipients: Vec::new(),
+            answers_left: None,
             teller: None,
             is_told_from_beyond: false,
             letters: Letters::default(),

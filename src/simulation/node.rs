@@ -155,6 +155,7 @@ impl Process {
 pub(super) struct View {
     held: Vec<Option<Belief>>,
     live: usize,
+    live_max: usize,
 }
 
 /// What is held of one member.
@@ -231,11 +232,17 @@ impl View {
         let is_live = |belief: Belief| usize::from(belief.state.is_live());
         let before = self.held[subject.index()].replace(belief);
         self.live = self.live + is_live(belief) - before.map_or(0, is_live);
+        self.live_max = self.live_max.max(self.live);
     }
 
     /// How many members are held alive or suspect.
     pub(super) const fn live(&self) -> usize {
         self.live
+    }
+
+    /// The most there were.
+    pub(super) const fn live_max(&self) -> usize {
+        self.live_max
     }
 
     pub(super) fn holds_alive(&self, subject: NodeId) -> bool {

@@ -11,7 +11,8 @@ use super::stream::{ConnectionId, EndId, Segment};
 use super::traffic::Kind;
 use super::transcript::Turn;
 use crate::admission::{LinkChange, LinkId, VerificationId};
-use crate::membership::{ContactPoint, Output};
+use crate::membership::{ContactPoint, DatagramError, Output};
+use crate::swim::BodyError;
 use crate::time::Timestamp;
 use crate::trust::VerifiedIntroduction;
 use crate::wire::hello::Introduction;
@@ -159,6 +160,7 @@ impl Network {
             answer => self.take_answer(node, answer),
         }
         self.settle(node);
+        self.answers_left = None;
         self.teller = None;
     }
 
@@ -169,6 +171,11 @@ impl Network {
         if let Some(process) = &mut self.nodes[node.index()].process {
             let view = process.membership.swim().view_hash();
             let taken = process.membership.handle_datagram(now, from, payload);
+            let is_refused = !matches!(
+                taken,
+                Ok(()) | Err(DatagramError::Body(BodyError::Malformed(_)))
+            );
+            self.answers_left = is_refused.then_some(payload.len());
             // What is refused the machine has counted.
             self.refused_datagrams_change_nothing(node, view, taken);
         }

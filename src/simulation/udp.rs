@@ -17,6 +17,7 @@ const HEADERS_LEN: usize = 20 + 8;
 impl Network {
     pub(super) fn transmit(&mut self, from: NodeId, to: SocketAddr, payload: Vec<u8>) {
         self.check_datagram(from, to, payload.len());
+        self.nobody_amplifies(from, payload.len());
         let Some(recipient) = self.addrs.holder(to) else {
             return;
         };

@@ -18,7 +18,7 @@ const SPARE: usize = 8;
 const HUSKS_SPARE: usize = 64;
 
 /// How often an update is sent in a cluster of `n`: 3 · ⌈ln(n + 1)⌉ times, the paper's λ log n with its figures' λ.
-pub(super) fn transmissions_max(n: usize) -> u32 {
+pub(crate) fn transmissions_max(n: usize) -> u32 {
     let members = u64::try_from(n).unwrap_or(u64::MAX).saturating_add(1);
     3 * ln(members).ceil() as u32
 }
@@ -236,6 +236,11 @@ impl Queue {
         self.updates.shrink_to(SPARE);
         self.free.shrink_to(SPARE);
         self.written.shrink_to(SPARE);
+    }
+
+    /// How often those updates were sent that were sent most often, since the queue was last empty.
+    pub(super) fn transmissions_most(&self) -> u32 {
+        u32::try_from(self.lists.len().saturating_sub(1)).unwrap_or(u32::MAX)
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -84,6 +84,7 @@ use crate::time::Timestamp;
 use crate::wire::codec::DecodeError;
 use crate::wire::update::RecordRef;
 
+pub(crate) use dissemination::transmissions_max;
 pub use exchange::SYNCS_MAX;
 pub use forget::ForgetError;
 pub use leave::{FAREWELL_ACKS, FAREWELLS_MAX};
@@ -385,6 +386,11 @@ impl Swim {
     #[must_use]
     pub fn queue_len(&self) -> usize {
         self.queue.len()
+    }
+
+    /// How often the update that was sent most often was sent, of those that waited since none did.
+    pub(crate) fn transmissions_most(&self) -> u32 {
+        self.queue.transmissions_most()
     }
 
     /// How many members that died or left are remembered.

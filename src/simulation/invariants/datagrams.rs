@@ -9,6 +9,24 @@ use crate::membership::DatagramError;
 use crate::swim::BodyError;
 
 impl Network {
+    /// A datagram that is refused is answered with no more bytes than came: called where one is sent, while
+    /// `answers_left` says how many are left to a node that was given one.
+    pub(in super::super) fn nobody_amplifies(&mut self, node: NodeId, len: usize) {
+        let Some(left) = self.answers_left else {
+            return;
+        };
+        match left.checked_sub(len) {
+            None => {
+                let broken = Invariant::NobodyAmplifies.broken(
+                    format!("at most {left} bytes more in answer to a datagram that is refused"),
+                    format!("{len} bytes"),
+                );
+                self.broken(node, None, broken);
+            }
+            left => self.answers_left = left,
+        }
+    }
+
     /// Datagrams are within the agreed length and go to members only: never to a stranger, never to oneself.
     pub(in super::super) fn check_datagram(&mut self, from: NodeId, to: SocketAddr, len: usize) {
         let len_max = self.nodes[from.index()].options.params.datagram_len_max;

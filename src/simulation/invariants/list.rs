@@ -75,6 +75,8 @@ invariants! {
     RefusedDatagramsChangeNothing = "S13" refused_datagrams_change_nothing,
     /// Members are of one cluster name and one security mode.
     MembersAreAdmissible = "S14" members_are_admissible,
+    /// Once views have come together, none holds two live members at one address.
+    OneAddressLeadsToOneMember = "S15" one_address_leads_to_one_member,
     /// A member that has said goodbye is not reported dead.
     TheLeftAreNotReportedDead = "S16" the_left_are_not_reported_dead,
     /// No tombstone outlasts its time.
@@ -83,6 +85,10 @@ invariants! {
     NobodyIsWokenForNothing = "S20" nobody_is_woken_for_nothing,
     /// Datagrams go only to members that were admitted.
     DatagramsGoToMembersOnly = "S21" datagrams_go_to_members_only,
+    /// A datagram that is refused is answered with no more bytes than came, so that nobody is used to hit others harder.
+    NobodyAmplifies = "S22" nobody_amplifies,
+    /// No update is sent more often than the number of members demands.
+    UpdatesAreSentSoOften = "S23" updates_are_sent_so_often,
     /// Whatever [`Network::check_after_every_step`](super::super::Network::check_after_every_step) was given.
     TheApplicationKeepsItsPromise = "A1" the_application_keeps_its_promise,
     /// Whoever does not run is held live by nobody.

@@ -6,18 +6,19 @@
 //! | number | promise | checked |
 //! |---|---|---|
 //! | S1–S3, S14, S16 | versions, resurrection, ownership, admission, farewells | where a view changes (`view`) |
-//! | S4, S6, S9, S10 | own numbers, refutation, local health, the order of probes | where a step of a node ends (`step`) |
+//! | S4, S6, S9, S10, S23 | own numbers, refutation, local health, the order of probes, how often news is sent | where a step of a node ends (`step`) |
 //! | S5 | nobody talks to itself | where a view changes, where a datagram leaves |
 //! | S7, S8 | causes and length of suspicions | where a view changes |
 //! | S10, S11, S18 | nobody is forgotten, events add up, tombstones expire | on a whole view (`audit`), one every 1,024 things that happen |
-//! | S12, S13, S21 | datagrams: length, what a refused one changes, to whom | where one leaves or comes in (`datagrams`) |
+//! | S12, S13, S21, S22 | datagrams: length, what a refused one changes and how it is answered, to whom | where one leaves or comes in (`datagrams`) |
 //! | S15 | one id, one node | by admission: a second node of an id is refused while the first answers; there its tests are |
+//! | S15 | one address, one member | once the network is healed, with L1 to L9 |
 //! | S17 | wall clocks | by comparing what is seen in two runs that differ in a wall clock alone (`tests`) |
 //! | S19 | determinism | by comparing two runs of one seed |
 //! | S20 | no wakeup for nothing | where a node says when to wake it (`wakeups`) |
 //! | A1 | an application's own promise | after everything that happens |
 //! | L1, L3, L6–L10 | completeness, convergence, rebirth, quiet, recovery, stability, metadata | by [`Network::heal_and_judge`]; L4 and L5 are L3 after a cut and after a join |
-//! | L2, L11 | accuracy, and holding out on two-hop paths | by what a scenario expects: they depend on its faults |
+//! | L2, L11 | accuracy, and holding out on two-hop paths | by what a scenario expects, as they depend on its faults: `no_false_positives`, as in `links/wan-two-zones`; `never`, as in `links/one-way-pair-with-helpers`, which fails where relays are not asked |
 
 mod audit;
 mod datagrams;

@@ -6,6 +6,7 @@ use super::Invariant;
 use super::violation::Broken;
 use super::watch::Watch;
 use crate::member::MemberState;
+use crate::swim::transmissions_max;
 use crate::time::Timestamp;
 
 impl Network {
@@ -35,6 +36,7 @@ impl Network {
             own_numbers_never_fall(process),
             accusations_are_refuted_at_once(process),
             local_health_stretches_probes(process, now),
+            updates_are_sent_so_often(process),
         ];
         let broken = checks.into_iter().find_map(Result::err);
         let probed = self.whose_probe_began(process);
@@ -125,6 +127,22 @@ fn accusations_are_refuted_at_once(process: &Process) -> Result<(), Broken> {
         true => Ok(()),
         false => Err(Invariant::AccusationsAreRefutedAtOnce
             .broken("a version above the accusation", version.to_string())),
+    }
+}
+
+/// No update is sent more often than the number of members demands: of as many as there ever were.
+fn updates_are_sent_so_often(process: &Process) -> Result<(), Broken> {
+    let (most, max) = (
+        process.membership.swim().transmissions_most(),
+        transmissions_max(process.view.live_max() + 1),
+    );
+    match most < max {
+        true => Ok(()),
+        // One that waits was sent less often than it will be.
+        false => Err(Invariant::UpdatesAreSentSoOften.broken(
+            format!("up to {max} transmissions"),
+            format!("a wait for number {}", most + 1),
+        )),
     }
 }
 

@@ -98,6 +98,17 @@ fn two_clusters(network: &mut Network) -> Result<(), Violation> {
     run(network, 20)
 }
 
+/// A host vanishes, and another node comes back at its address.
+fn taken_over(network: &mut Network) -> Result<(), Violation> {
+    let nodes = add_nodes(network, 5, |_| {});
+    network.start_all();
+    run(network, 5)?;
+    network.vanish(nodes[3]);
+    let addr = plain_options(3).local.advertised;
+    network.restart_at(nodes[2], addr);
+    judge(network)
+}
+
 /// A member is accused in a datagram of another cluster.
 fn forged(network: &mut Network) -> Result<(), Violation> {
     let nodes = add_nodes(network, 3, |_| {});
@@ -172,13 +183,14 @@ fn broken_by(sabotage: Sabotage, story: Story) -> Option<Violation> {
 
 #[test]
 fn nothing_is_broken_where_nobody_breaks_it() {
-    let stories: [Story; 6] = [
+    let stories: [Story; 7] = [
         eventful,
         talkative,
         long_partition,
         crowd,
         two_clusters,
         forged,
+        taken_over,
     ];
     for story in stories {
         for seed in 1..=3 {
@@ -257,7 +269,17 @@ fn every_invariant_is_seen_to_fail() {
             I::ViewsAgreeWithTheTruth,
         ),
         (S::LaterLivesIgnored, eventful, I::ANewLifeReplacesTheOld),
-        (S::RetransmitLimitIgnored, eventful, I::NewsDiesDown),
+        (
+            S::RetransmitLimitIgnored,
+            eventful,
+            I::UpdatesAreSentSoOften,
+        ),
+        (
+            S::SuspicionNeverExpires,
+            taken_over,
+            I::OneAddressLeadsToOneMember,
+        ),
+        (S::StrangersAnswered, forged, I::NobodyAmplifies),
         (S::GossipDropped, eventful, I::NewsDiesDown),
         (S::LocalHealthNeverLowered, eventful, I::LocalHealthRecovers),
         (S::IncarnationRestless, eventful, I::NobodyFlaps),
