@@ -108,6 +108,7 @@ const TABLE: &[(&str, Sabotage)] = {
         ("slowness/pause-one-long", S::RefutationDropped),
         ("slowness/pause-quarter", S::RefutationDropped),
     ]
+        ("slowness/pause-while-in-doubt", S::LateWakeIgnored),
 };
 
 fn root() -> PathBuf {
