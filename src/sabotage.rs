@@ -120,6 +120,9 @@ pub(crate) enum Sabotage {
     ReloadsIgnored,
     /// What has been heard counts again.
     ReplaysAccepted,
+    /// A node that is started with other settings keeps those it had.
+    #[cfg(feature = "daemon")]
+    SettingsKept,
     /// Datagrams of the other security mode are let in.
     SecurityModeIgnored,
     /// Datagrams that are refused are answered.

@@ -9,7 +9,7 @@ use super::network::Network;
 use super::node::{Credentials, NodeId, Process};
 use super::transcript::Turn;
 use crate::member::MemberId;
-use crate::membership::Membership;
+use crate::membership::{Membership, Options};
 use crate::sabotage::Sabotage;
 use crate::seal::Seed;
 use crate::trust::Trust;
@@ -108,6 +108,24 @@ impl Network {
         self.nodes[successor.index()].clocks = self.nodes[node.index()].clocks;
         self.start(successor);
         successor
+    }
+
+    /// Gives a node that does not run other settings, and what it proves itself with from now on. It stays where it is.
+    ///
+    /// # Panics
+    ///
+    /// When it is running, or would be another member, or one of `trust` and [`Options::certificate`] is missing.
+    pub fn configure(&mut self, node: NodeId, options: Options, trust: Option<Trust>) {
+        let held = &mut self.nodes[node.index()];
+        assert!(held.process.is_none(), "{} is running", held.name());
+        assert_eq!(options.local.id, held.options.local.id, "another member");
+        let is_whole = options.certificate.is_some() == trust.is_some();
+        assert!(is_whole, "{}: TLS on both counts", held.name());
+        let advertised = held.addr();
+        held.options = options;
+        held.options.local.advertised = advertised;
+        held.credentials = trust.map(Credentials::new);
+        self.remark(Some(node), "is given other settings");
     }
 
     /// Gives a node other certificates and another truststore. A process that is running keeps those it has: restart it.

@@ -109,6 +109,7 @@ impl Chaos {
             ChaosKind::Restart => Fault::Restart(Restart {
                 nodes: one(chance),
                 down: Duration::ZERO,
+                config: None,
             }),
         }
     }

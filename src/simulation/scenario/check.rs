@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::error::Problem;
 use super::expect::Eventually;
+use super::fault::Fault;
 use super::plan::{Act, Plan};
 use super::settings;
 use super::spec::{Nodes, Scenario};
@@ -78,9 +79,11 @@ pub(super) fn scenario(scenario: &Scenario, cast: &Cast, file: &Path) -> Vec<Pro
     check.sets();
     check.timeline();
     check.moments();
+    let faults = scenario.timeline.iter().map(|entry| &entry.fault);
+    let later: Vec<_> = faults.filter_map(Fault::settings).collect();
     check
         .problems
-        .extend(settings::problems(&scenario.nodes, file));
+        .extend(settings::problems(&scenario.nodes, &later, file));
     if check.problems.is_empty() {
         check.deadlines();
         check.certificates(file);

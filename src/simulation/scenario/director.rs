@@ -9,6 +9,7 @@ use super::fault::{
 };
 use super::link::LinkChange;
 use super::plan::{Act, start_each};
+use super::scalar::Overrides;
 use super::spec::Start;
 use super::who::{Cast, Who};
 use crate::simulation::chance::Chance;
@@ -79,12 +80,16 @@ impl Director<'_> {
                     .collect();
                 (acts, [nodes, to].concat())
             }
-            Fault::Restart(Restart { nodes, down }) => {
+            Fault::Restart(Restart {
+                nodes,
+                down,
+                config,
+            }) => {
                 let nodes = self.select(nodes);
-                let acts = vec![
-                    (Duration::ZERO, Act::Crash(nodes.clone())),
-                    (*down, Act::Start(nodes.clone())),
-                ];
+                let configure = |config: &Overrides| Act::Configure(nodes.clone(), config.clone());
+                let mut acts = vec![(Duration::ZERO, Act::Crash(nodes.clone()))];
+                acts.extend(config.as_ref().map(|config| (*down, configure(config))));
+                acts.push((*down, Act::Start(nodes.clone())));
                 (acts, nodes)
             }
             Fault::RollingRestart(RollingRestart { nodes, down, gap }) => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::certificate::NewCertificates;
 use super::chaos::Chaos;
 use super::link::LinkChange;
-use super::scalar::{Factor, Ppm};
+use super::scalar::{Factor, Overrides, Ppm};
 use super::who::Who;
 use super::yaml::{mapping, tagged, words};
 use crate::simulation::{Clocks, Forgery, Protocol};
@@ -208,6 +208,8 @@ mapping! {
         nodes: Who,
         /// How long they are down.
         down: Duration = (Duration::ZERO),
+        /// Settings that they come back with, over those that the scenario gives them; what they had without it.
+        config: Option<Overrides>,
     }
 }
 
@@ -319,6 +321,14 @@ impl Fault {
             Self::Link(LinkChange { from, to, .. }) => [from, to].into_iter().flatten().collect(),
             Self::Partition(sets) => sets.iter_mut().collect(),
             Self::Readdress(Readdress { node, to }) => vec![node, to],
+        }
+    }
+
+    /// The settings that it gives nodes.
+    pub(super) const fn settings(&self) -> Option<&Overrides> {
+        match self {
+            Self::Restart(Restart { config, .. }) => config.as_ref(),
+            _ => None,
         }
     }
 

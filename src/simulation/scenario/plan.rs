@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::certificate::CertificateSpec;
 use super::director::{Acts, Director};
 use super::fault::Fault;
+use super::scalar::Overrides;
 use super::spec::{Nodes, Scenario, Start};
 use super::timeline::{Edge, Entry, Moment};
 use super::who::Cast;
@@ -46,6 +47,8 @@ pub enum Act {
     CertifyInPlace(Vec<NodeId>, CertificateSpec),
     /// Change clocks.
     Clock(Vec<NodeId>, Clocks, ClockChange),
+    /// Give nodes that do not run other settings, over those that the scenario gives them.
+    Configure(Vec<NodeId>, Overrides),
     /// Kill processes.
     Crash(Vec<NodeId>),
     /// Put a rule into force, to be lifted under this number.
@@ -84,6 +87,7 @@ impl Act {
             Self::Block(_) | Self::Unblock(_) => "block",
             Self::Certify(..) | Self::CertifyInPlace(..) => "certificate",
             Self::Clock(..) => "clock",
+            Self::Configure(..) => "restart",
             Self::Crash(_) => "crash",
             Self::Impose(..) | Self::Lift(_) => "network rules",
             Self::Inject(..) => "inject",

@@ -44,6 +44,7 @@ const TABLE: &[(&str, Sabotage)] = {
         ("basics/joins-one-by-one", S::NewsKept),
         ("basics/metadata-spreads", S::MetadataUnasked),
         ("basics/restart-after-long-life", S::LaterLivesIgnored),
+        ("basics/restart-with-other-settings", S::SettingsKept),
         ("basics/rolling-restart", S::LaterLivesIgnored),
         ("basics/single-crash", S::SuspicionNeverExpires),
         ("basics/steady-state", S::RetransmitLimitIgnored),
@@ -107,8 +108,8 @@ const TABLE: &[(&str, Sabotage)] = {
         ("slowness/pause-everybody", S::AcksIgnored),
         ("slowness/pause-one-long", S::RefutationDropped),
         ("slowness/pause-quarter", S::RefutationDropped),
-    ]
         ("slowness/pause-while-in-doubt", S::LateWakeIgnored),
+    ]
 };
 
 fn root() -> PathBuf {

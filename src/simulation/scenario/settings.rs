@@ -41,8 +41,8 @@ impl From<NodeRole> for Role {
     }
 }
 
-/// What is wrong with the settings of any group.
-pub(super) fn problems(nodes: &Nodes, file: &Path) -> Vec<Problem> {
+/// What is wrong with the settings of any group, be it as they are at first or with those that come `later`.
+pub(super) fn problems(nodes: &Nodes, later: &[&Overrides], file: &Path) -> Vec<Problem> {
     let alike = nodes.groups.is_empty().then_some(None);
     let groups = nodes
         .groups
@@ -50,18 +50,17 @@ pub(super) fn problems(nodes: &Nodes, file: &Path) -> Vec<Problem> {
         .map(|group| Some(&group.value))
         .chain(alike);
     let mut problems: Vec<Problem> = Vec::new();
-    for overrides in overrides_of(nodes) {
+    for overrides in overrides_of(nodes).chain(later.iter().copied()) {
         taken(&overrides.0, "", overrides.0.at, &mut problems);
     }
     for group in groups {
-        if let Err(error) = resolve(nodes, group, file) {
-            let further = config_problems(&error, file);
-            problems.extend(
-                further
-                    .into_iter()
-                    .filter(|one| !problems.contains(one))
-                    .collect::<Vec<_>>(),
-            );
+        for later in std::iter::once(None).chain(later.iter().copied().map(Some)) {
+            if let Err(error) = resolve(nodes, group, later, file) {
+                let further = config_problems(&error, file);
+                let new = further.into_iter().filter(|one| !problems.contains(one));
+                let new: Vec<_> = new.collect();
+                problems.extend(new);
+            }
         }
     }
     problems
@@ -81,10 +80,16 @@ pub(super) fn of_each(nodes: &Nodes, cast: &Cast, file: &Path) -> Vec<Config> {
     let alike = nodes.count.map(|count| (count, None));
     let mut configs = Vec::with_capacity(cast.len() as usize);
     for (count, group) in groups.chain(alike) {
-        let config = resolve(nodes, group, file).expect("the scenario was checked");
+        let config = resolve(nodes, group, None, file).expect("the scenario was checked");
         configs.extend((0..count).map(|_| config.clone()));
     }
     configs
+}
+
+/// The settings of one node, with some over those that it has.
+pub(super) fn of_one(nodes: &Nodes, node: NodeId, over: &Overrides, file: &Path) -> Config {
+    let config = resolve(nodes, group_of(nodes, node), Some(over), file);
+    config.expect("the scenario was checked")
 }
 
 /// The contact points of each node.
@@ -143,6 +148,16 @@ impl Case {
     }
 }
 
+impl NodeSetup {
+    /// Lays other settings over those that the scenario gives it.
+    #[must_use]
+    pub fn settings_with(&self, over: &Overrides) -> Json {
+        let mut settings = self.settings.clone();
+        merge(&mut settings, plain(&over.0));
+        settings
+    }
+}
+
 /// Lays one tree of settings over another.
 fn merge(below: &mut Json, above: Json) {
     match (below, above) {
@@ -167,8 +182,13 @@ pub(super) fn group_of(nodes: &Nodes, node: NodeId) -> Option<&Group> {
     None
 }
 
-/// A group's settings over everyone's. TLS has files to name, which nobody opens.
-fn resolve(nodes: &Nodes, group: Option<&Group>, file: &Path) -> Result<Config, ConfigError> {
+/// A group's settings over everyone's, and `later` ones over both. TLS has files to name, which nobody opens.
+fn resolve(
+    nodes: &Nodes,
+    group: Option<&Group>,
+    later: Option<&Overrides>,
+    file: &Path,
+) -> Result<Config, ConfigError> {
     let role = group.map_or(Role::Broker, |group| group.role.into());
     let tls = group.and_then(|group| group.tls).unwrap_or(nodes.tls);
     let section = match role {
@@ -186,7 +206,7 @@ fn resolve(nodes: &Nodes, group: Option<&Group>, file: &Path) -> Result<Config, 
         environment.push((format!("{section}_ENABLED"), "true".to_owned()));
     }
     let own = group.and_then(|group| group.config.as_ref());
-    let mappings: Vec<&Node> = [nodes.config.as_ref(), own]
+    let mappings: Vec<&Node> = [nodes.config.as_ref(), own, later]
         .into_iter()
         .flatten()
         .map(|overrides| &overrides.0)

@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::certificate::Authorities;
 use super::plan::{Act, Step};
 use super::runner::{GossipKeys, Observation, Runner};
+use super::scalar::Overrides;
 use super::settings::{self, group_of};
+use super::spec::Nodes;
 use super::who::Who;
 use super::{Case, Failure};
+use crate::config::Config;
 use crate::member::{MemberId, MemberState, Role};
 use crate::membership::{Membership, Options};
 use crate::node::NodeConfig;
@@ -24,6 +27,8 @@ use crate::trust::Trust;
 #[derive(Debug)]
 pub struct SimRunner {
     network: Network,
+    nodes: Nodes,
+    file: PathBuf,
     authorities: Authorities,
     rules: BTreeMap<usize, RuleId>,
     entries_seen: usize,
@@ -68,6 +73,8 @@ impl SimRunner {
         }
         Self {
             network,
+            nodes: case.scenario.nodes.value.clone(),
+            file: case.file.clone(),
             authorities,
             rules: BTreeMap::new(),
             entries_seen: 0,
@@ -108,14 +115,24 @@ fn add_nodes(network: &mut Network, authorities: &mut Authorities, case: &Case) 
             .into_iter()
             .map(|contact| address(contact).into())
             .collect();
-        let group = group_of(nodes, node);
-        let certificate = group.and_then(|group| group.certificate.as_ref());
-        let certificate = certificate.unwrap_or(&nodes.certificate);
-        let tls = config.security.tls.is_some() && !network.saboteur.does(Sabotage::TlsDropped);
-        let trust = tls.then(|| authorities.trust(node, certificate));
+        let trust = trust(network, authorities, nodes, (node, config));
         let options = options(NodeConfig::from(config), node, trust.as_ref());
         network.add_node(options, trust, contacts);
     }
+}
+
+/// What a node with these settings proves itself with at first, if it runs TLS.
+fn trust(
+    network: &Network,
+    authorities: &mut Authorities,
+    nodes: &Nodes,
+    (node, config): (NodeId, &Config),
+) -> Option<Trust> {
+    let group = group_of(nodes, node);
+    let certificate = group.and_then(|group| group.certificate.as_ref());
+    let certificate = certificate.unwrap_or(&nodes.certificate);
+    let tls = config.security.tls.is_some() && !network.saboteur.does(Sabotage::TlsDropped);
+    tls.then(|| authorities.trust(node, certificate))
 }
 
 /// `n3` is the broker with node id 3 at 10.0.0.3, or the gateway `n3` there.
@@ -166,8 +183,32 @@ fn set_links(network: &mut Network, case: &Case) {
     }
 }
 
+impl SimRunner {
+    /// Gives a node that does not run other settings. Its certificate stays, if it has one.
+    fn configure(&mut self, node: NodeId, over: &Overrides) {
+        if self.network.saboteur.does(Sabotage::SettingsKept) {
+            return;
+        }
+        let config = settings::of_one(&self.nodes, node, over, &self.file);
+        let tls = config.security.tls.is_some();
+        let held = self.network.is_tls(node).then(|| self.network.trust(node));
+        let trust = match held.filter(|_| tls) {
+            Some(held) => Some(held.clone()),
+            None => {
+                let place = (node, &config);
+                trust(&self.network, &mut self.authorities, &self.nodes, place)
+            }
+        };
+        let options = options(NodeConfig::from(&config), node, trust.as_ref());
+        self.network.configure(node, options, trust);
+    }
+}
+
 impl Runner for SimRunner {
     fn act(&mut self, act: &Act) {
+        if let Act::Configure(nodes, over) = act {
+            return each(nodes, |node| self.configure(node, over));
+        }
         let network = &mut self.network;
         match act {
             Act::Block(nodes) => each(nodes, |node| network.block(node)),
@@ -186,6 +227,7 @@ impl Runner for SimRunner {
             Act::Clock(nodes, clocks, change) => {
                 each(nodes, |node| network.set_clock(node, *clocks, *change));
             }
+            Act::Configure(..) => {}
             Act::Crash(nodes) => each(nodes, |node| network.crash(node)),
             Act::Impose(handle, rule) => {
                 self.rules.insert(*handle, network.impose(rule.clone()));

@@ -90,7 +90,8 @@ fn lacks(act: &Act) -> Option<&'static str> {
         Act::RotateKeys(_) => Some("nobody to call each node's admin API"),
         Act::Say(..) => Some(NO_APPLICATION),
         Act::Slow(..) => Some("no processors of its own"),
-        Act::Crash(_)
+        Act::Configure(..)
+        | Act::Crash(_)
         | Act::Leave(_)
         | Act::Lift(_)
         | Act::Pause(_)

@@ -38,6 +38,8 @@ pub(in crate::cli::simulate) struct NetnsRunner {
 #[derive(Debug)]
 struct Node {
     setup: NodeSetup,
+    /// With which it is started the next time.
+    settings: serde_json::Value,
     certificate: Option<crate::trust::DevNode>,
     process: Option<Process>,
     lives: u32,
@@ -86,6 +88,7 @@ impl NetnsRunner {
             let write = || authority.write_node(&directory, &format!("n{number}"));
             Ok(Node {
                 certificate: setup.tls.then(write).transpose()?,
+                settings: setup.settings.clone(),
                 setup,
                 process: None,
                 lives: 0,
@@ -145,7 +148,7 @@ impl NetnsRunner {
         let name = format!("n{}", index + 1);
         let settings = self.directory.join(format!("{name}.yaml"));
         // JSON is YAML.
-        fs::write(&settings, self.nodes[index].setup.settings.to_string())?;
+        fs::write(&settings, self.nodes[index].settings.to_string())?;
         let log = self
             .directory
             .join(format!("{name}-{}.log", self.nodes[index].lives));
@@ -261,6 +264,12 @@ impl NetnsRunner {
 
     fn carry_out(&mut self, act: &Act) -> io::Result<()> {
         match act {
+            Act::Configure(nodes, over) => {
+                for node in nodes {
+                    let node = &mut self.nodes[node.index()];
+                    node.settings = node.setup.settings_with(over);
+                }
+            }
             Act::Crash(nodes) => nodes.iter().for_each(|node| self.kill(*node)),
             Act::Impose(handle, rule) => {
                 self.rules.insert(*handle, rule.clone());
