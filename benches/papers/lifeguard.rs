@@ -42,11 +42,13 @@ impl Parts {
     /// In the paper's order.
     pub(crate) const ALL: [Self; 5] = [
         Self::SWIM,
-        Self::new("LHA-Probe", [true, false, false]),
+        Self::PROBE,
         Self::new("LHA-Suspicion", [false, true, false]),
         Self::new("Buddy System", [false, false, true]),
         Self::LIFEGUARD,
     ];
+
+    pub(crate) const PROBE: Self = Self::new("LHA-Probe", [true, false, false]);
 
     const fn new(name: &'static str, [probe, suspicion, buddy]: [bool; 3]) -> Self {
         Self {
@@ -149,15 +151,8 @@ impl std::iter::Sum for Detections {
 /// Anomalies that come and go.
 pub(crate) fn interval(setup: Setup, cell: Cell, seed: u64) -> Counts {
     let mut experiment = Experiment::new(setup, cell.anomalous, seed);
-    let start = experiment.network.now();
     let before = experiment.sent();
-    loop {
-        experiment.block_for(cell.blocked);
-        if experiment.network.now() >= start + LENGTH {
-            break;
-        }
-        experiment.run_for(cell.normal);
-    }
+    experiment.come_and_go(cell);
     let false_positives =
         experiment.failures(|experiment, subject| !experiment.is_anomalous(subject));
     Counts {
@@ -167,6 +162,42 @@ pub(crate) fn interval(setup: Setup, cell: Cell, seed: u64) -> Counts {
             .filter(|failure| !experiment.is_anomalous(failure.observer))
             .count(),
         messages: experiment.sent() - before,
+    }
+}
+
+/// Prints what everybody came to believe of the first healthy member that a healthy one declares dead in an interval
+/// experiment: each change with its time, its observer, whether that one is anomalous, and its cause.
+pub(crate) fn trace(setup: Setup, cell: Cell, seed: u64) {
+    let mut experiment = Experiment::new(setup, cell.anomalous, seed);
+    let start = experiment.network.now();
+    experiment.come_and_go(cell);
+    let failures = experiment.failures(|experiment, subject| !experiment.is_anomalous(subject));
+    let first = failures
+        .iter()
+        .find(|failure| !experiment.is_anomalous(failure.observer));
+    let Some(first) = first else {
+        println!("{cell:?}: no healthy member declares another dead");
+        return;
+    };
+    println!("{cell:?}: {first:?}");
+    let changes = experiment
+        .network
+        .transcript()
+        .changes_since(experiment.mark);
+    for change in changes.filter(|change| change.subject == first.subject && change.at <= first.at)
+    {
+        let kind = match experiment.is_anomalous(change.observer) {
+            true => "anomalous",
+            false => "healthy",
+        };
+        println!(
+            "{:?}: {kind} {:?} sees {} because of {:?}, told by {:?}",
+            change.at.saturating_since(start),
+            change.observer,
+            change.to,
+            change.cause,
+            change.told_by
+        );
     }
 }
 
@@ -242,6 +273,18 @@ impl Experiment {
             network,
             nodes,
             mark,
+        }
+    }
+
+    /// Anomalies for the length of an interval experiment.
+    fn come_and_go(&mut self, cell: Cell) {
+        let start = self.network.now();
+        loop {
+            self.block_for(cell.blocked);
+            if self.network.now() >= start + LENGTH {
+                break;
+            }
+            self.run_for(cell.normal);
         }
     }
 

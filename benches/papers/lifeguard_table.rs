@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::lifeguard::{Cell, Counts, Detections, Parts, Setup, interval, threshold};
+use super::lifeguard::{Cell, Counts, Detections, Parts, Setup, interval, threshold, trace};
 use super::parallel;
 use super::plot::{Line, Plot};
 
@@ -86,6 +86,31 @@ pub(crate) fn run(full: bool, at_once: bool, service_micros: u64) {
         print(&rows[0].sum, &rows[rows.len() - 1], paper);
     }
     rows.iter().for_each(plot);
+}
+
+/// With LHA-Probe alone: for the first cell in which a healthy member declares another dead falsely, how it comes to that.
+pub(crate) fn trace_probe(service_micros: u64) {
+    let setup = Setup {
+        parts: Parts::PROBE,
+        service_time: Duration::from_micros(service_micros),
+        at_once: false,
+    };
+    let cells = SUBSET.cells();
+    let counts = parallel::map(&cells, |(seed, cell)| interval(setup, *cell, *seed));
+    for ((_, cell), counts) in cells
+        .iter()
+        .zip(&counts)
+        .filter(|(_, counts)| counts.at_healthy > 0)
+    {
+        println!("{cell:?}: {} at healthy members", counts.at_healthy);
+    }
+    let first = cells
+        .iter()
+        .zip(&counts)
+        .find(|(_, counts)| counts.at_healthy > 0);
+    if let Some(((seed, cell), _)) = first {
+        trace(setup, *cell, *seed);
+    }
 }
 
 fn measure(setup: Setup, grid: &Grid) -> Row {

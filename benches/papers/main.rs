@@ -4,8 +4,9 @@
 //! |---|---|
 //! | `laws [LARGEST]` | SWIM's laws, from 8 members up to a thousand or so many: detection, dissemination, load |
 //! | `lifeguard [--full] [--at-once] [µs]` | Lifeguard's table: SWIM, each part alone, and all together |
+//! | `lifeguard --trace [µs]` | how LHA-Probe alone comes to its first false positive at a healthy member |
 //! | `race [MEMBERS]` | the same story simulated with us and with foca: a ratio of times |
-//! | `scale [MEMBERS]` | a thousand or so many join, are cut in halves and heal: time and memory |
+//! | `scale [MEMBERS] [--tls]` | a thousand or so many join, are cut in halves and heal: time and memory |
 //! | `swim` | the SWIM paper's table: load, detection, dissemination, false detections |
 //!
 //! Runs go to all processors, or to as many at a time as `PAPERS_JOBS` says. Plots go to `docs/plots/`. Seeds are fixed: the
@@ -35,11 +36,12 @@ fn main() {
     let number = |or: u32| args.iter().find_map(|arg| arg.parse().ok()).unwrap_or(or);
     match args.first().map(String::as_str) {
         Some("laws") => laws::run(number(1_024)),
+        Some("lifeguard") if has("--trace") => lifeguard_table::trace_probe(number(5).into()),
         Some("lifeguard") => {
-            lifeguard_table::run(has("--full"), has("--at-once"), number(100).into())
+            lifeguard_table::run(has("--full"), has("--at-once"), number(5).into())
         }
         Some("race") => race::run(number(128)),
-        Some("scale") => scale::run(number(1_000)),
+        Some("scale") => scale::run(number(1_000), has("--tls")),
         Some("swim") => swim_table::run(),
         _ => println!("say what: laws, lifeguard, race, scale or swim"),
     }

@@ -1,13 +1,15 @@
-//! A large cluster: `cargo bench --bench papers -- scale [NODES]`.
+//! A large cluster: `cargo bench --bench papers -- scale [NODES] [--tls]`.
 
 use std::time::{Duration, Instant};
 
-use phalanx::simulation::{Detail, Network, NetworkOptions, Rule};
+use phalanx::simulation::{
+    CertificateAuthority, Detail, Network, NetworkOptions, NodeId, Rule, Validity, tls_options,
+};
 
 use super::ALLOCATOR;
 
 /// Joins through one contact point, a partition into halves, and its end, in 60 virtual seconds.
-pub(crate) fn run(count: u32) {
+pub(crate) fn run(count: u32, tls: bool) {
     #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
     let start = Instant::now();
     let before = ALLOCATOR.allocated();
@@ -16,7 +18,10 @@ pub(crate) fn run(count: u32) {
         ..NetworkOptions::default()
     };
     let mut network = Network::new(options, 1);
-    let nodes = network.add_plain_nodes(count);
+    let nodes = match tls {
+        true => add_tls_nodes(&mut network, count),
+        false => network.add_plain_nodes(count),
+    };
     for node in &nodes {
         network.start(*node);
         network
@@ -63,5 +68,27 @@ pub(crate) fn run(count: u32) {
         .map(|node| network.traffic(*node).datagrams_sent().packets)
         .sum();
     println!("{datagrams} datagrams, {received} updates received, {news} news");
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find(|line| line.starts_with("VmHWM"));
+    println!("resident at most: {}", peak.unwrap_or("not known here"));
     println!("trace hash {:016x}", network.transcript().trace_hash());
+}
+
+/// Nodes with a certificate each, of one authority.
+fn add_tls_nodes(network: &mut Network, count: u32) -> Vec<NodeId> {
+    const DAY: Duration = Duration::from_secs(86_400);
+    let now = network.now();
+    let validity = Validity::lasting(now - DAY, 365 * DAY);
+    let mut authority = CertificateAuthority::new(1, "authority", validity);
+    let mut add = |number| {
+        let certificate = authority.issue("node", validity, &[]);
+        let trust = certificate.load(None, now).expect("a certificate of ours");
+        let contact = tls_options(0, &trust).local.advertised;
+        network.add_node(
+            tls_options(number, &trust),
+            Some(trust),
+            vec![contact.into()],
+        )
+    };
+    (0..count).map(&mut add).collect()
 }
