@@ -104,7 +104,7 @@ pub mod cli;
 pub use membership::Event;
 pub use node::rehearsal;
 pub use node::{
-    CertificateStatus, Connection, DEFAULT_CLUSTER, DEFAULT_HANDSHAKE_TIMEOUT,
+    CallOutcomes, CertificateStatus, Connection, DEFAULT_CLUSTER, DEFAULT_HANDSHAKE_TIMEOUT,
     DEFAULT_KEY_ROTATION, DEFAULT_PORT, DEFAULT_RELOAD_INTERVAL, DEFAULT_TRUST_AGE_MAX, EVENTS_MAX,
     Ended, EventStream, HandlerError, HandshakeCount, IncomingStream, InvalidSetting, JoinError,
     MESSAGE_LEN_MAX, MessageError, MessagingOptions, MessagingStats, Messenger, Node, NodeBuilder,

@@ -58,8 +58,8 @@ pub use expiry::CertificateStatus;
 pub use handle::{EVENTS_MAX, EventStream, Node, NodeEvent, NodeStats};
 pub use handshakes::HandshakeCount;
 pub use messenger::{
-    HandlerError, IncomingStream, MESSAGE_LEN_MAX, MessageError, MessagingOptions, MessagingStats,
-    Messenger, Registration, Request,
+    CallOutcomes, HandlerError, IncomingStream, MESSAGE_LEN_MAX, MessageError, MessagingOptions,
+    MessagingStats, Messenger, Registration, Request,
 };
 pub use options::{
     DEFAULT_CLUSTER, DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_KEY_ROTATION, DEFAULT_PORT,

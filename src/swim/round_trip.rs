@@ -23,7 +23,7 @@ pub const ROUND_TRIP_BOUNDS: [Duration; 14] = [
     Duration::from_millis(2_500),
 ];
 
-/// Round trips of probes that their targets answered by datagram, since the start.
+/// Times from question to answer, by class: of probes that their targets answered by datagram, or of calls, since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RoundTrips {
     /// How many were at most as long as the bound at the same place of [`ROUND_TRIP_BOUNDS`], and longer than the one
@@ -40,7 +40,7 @@ impl RoundTrips {
         self.counts.iter().sum()
     }
 
-    pub(super) fn note(&mut self, round_trip: Duration) {
+    pub(crate) fn note(&mut self, round_trip: Duration) {
         let class = ROUND_TRIP_BOUNDS.partition_point(|bound| *bound < round_trip);
         self.counts[class] += 1;
         self.sum = self.sum.saturating_add(round_trip);

@@ -3,6 +3,7 @@
 use super::reading::Reading;
 use crate::member::MemberState;
 use crate::membership::{DatagramStats, RoundTrips, Traffic};
+use crate::node::MessagingStats;
 use crate::wire::message::Kind;
 
 /// One metric.
@@ -225,6 +226,51 @@ pub(super) const METRICS: &[Row] = &[
         read: Read::Gauge(certificate_expiry),
     },
     Row {
+        name: "phalanx_messaging_connections",
+        labels: &[],
+        help: "Connections to other members that carry the application's messages and streams.",
+        read: Read::Gauge(|reading, put| put(&[], reading.messaging().connections as f64)),
+    },
+    Row {
+        name: "phalanx_messaging_in_flight",
+        labels: &["what"],
+        help: "Calls under way and streams that are open, of both ends; callers that wait for a connection.",
+        read: Read::Gauge(|reading, put| {
+            let messaging = reading.messaging();
+            put(&["calls"], messaging.calls as f64);
+            put(&["streams"], messaging.streams as f64);
+            put(&["waiting"], messaging.waiting as f64);
+        }),
+    },
+    Row {
+        name: "phalanx_messaging_call_seconds",
+        labels: &[],
+        help: "How long this node's calls took that succeeded: a request until its reply, a message until it was taken.",
+        read: Read::Histogram(|reading| reading.messaging().outcomes.succeeded),
+    },
+    Row {
+        name: "phalanx_messaging_call_failures_total",
+        labels: &["error"],
+        help: "Calls of this node that failed.",
+        read: Read::Counter(|reading, put| {
+            for (error, count) in reading.messaging().outcomes.failed() {
+                put(&[error], count as f64);
+            }
+        }),
+    },
+    Row {
+        name: "phalanx_messaging_received_bytes_total",
+        labels: &[],
+        help: "Bytes received for messages and streams, and what is around them.",
+        read: Read::Counter(|reading, put| put(&[], reading.messaging().bytes_in as f64)),
+    },
+    Row {
+        name: "phalanx_messaging_sent_bytes_total",
+        labels: &[],
+        help: "Bytes sent for messages and streams, and what is around them.",
+        read: Read::Counter(|reading, put| put(&[], reading.messaging().bytes_out as f64)),
+    },
+    Row {
         name: "phalanx_queue_depth",
         labels: &["queue"],
         help: "What waits: updates to be gossiped, records for their introduction, commands for the node.",
@@ -257,6 +303,10 @@ pub(super) const METRICS: &[Row] = &[
 ];
 
 impl Reading {
+    const fn messaging(&self) -> &MessagingStats {
+        &self.stats.messaging
+    }
+
     const fn datagrams(&self) -> &DatagramStats {
         &self.stats.membership.datagrams
     }

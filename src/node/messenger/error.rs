@@ -78,6 +78,39 @@ pub enum MessageError {
 }
 
 impl MessageError {
+    /// Every [`Self::name`], in order of the alphabet.
+    pub const NAMES: [&'static str; 11] = [
+        "Closed",
+        "HandlerFailed",
+        "InvalidSubject",
+        "NoHandler",
+        "NodeStopped",
+        "NotAMember",
+        "Refused",
+        "ReplyTooLarge",
+        "TimedOut",
+        "TooLarge",
+        "Unreachable",
+    ];
+
+    /// The word for it in metrics and logs.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Closed { .. } => "Closed",
+            Self::HandlerFailed { .. } => "HandlerFailed",
+            Self::InvalidSubject { .. } => "InvalidSubject",
+            Self::NoHandler => "NoHandler",
+            Self::NodeStopped { .. } => "NodeStopped",
+            Self::NotAMember => "NotAMember",
+            Self::Refused { .. } => "Refused",
+            Self::ReplyTooLarge { .. } => "ReplyTooLarge",
+            Self::TimedOut { .. } => "TimedOut",
+            Self::TooLarge { .. } => "TooLarge",
+            Self::Unreachable { .. } => "Unreachable",
+        }
+    }
+
     /// Whether a handler can have seen it. What was not sent may be sent again without harm.
     #[must_use]
     pub const fn delivery(&self) -> Delivery {

@@ -25,6 +25,7 @@ mod options;
 mod pool;
 mod registry;
 mod request;
+mod tally;
 
 use std::fmt;
 use std::sync::Arc;
@@ -40,6 +41,7 @@ pub use pool::MessagingStats;
 pub(super) use pool::Unconnected;
 pub use registry::Registration;
 pub use request::{HandlerError, IncomingStream, Request};
+pub use tally::CallOutcomes;
 
 use crate::admission::LinkId;
 use crate::member::MemberId;
@@ -50,6 +52,7 @@ use crate::wire::refusal::Code;
 use pool::Pool;
 use registry::{Registry, is_subject};
 use request::Sender;
+use tally::Tally;
 
 /// How often a call is begun anew on another connection, when the one it was meant for had just been closed.
 const TRIES_MAX: usize = 3;
@@ -140,14 +143,18 @@ impl Messenger {
         payload: impl Into<Bytes>,
     ) -> Result<Bytes, MessageError> {
         let payload = payload.into();
-        let mut tries = Tries::within(timeout);
-        loop {
-            let (channel, left) = tries.next(&self.0, to).await?;
-            let done = channel.request(subject, payload.clone(), left).await;
-            if let Some(done) = tries.judge(&self.0, done) {
-                return done;
-            }
-        }
+        self.0
+            .counted(async {
+                let mut tries = Tries::within(timeout);
+                loop {
+                    let (channel, left) = tries.next(&self.0, to).await?;
+                    let done = channel.request(subject, payload.clone(), left).await;
+                    if let Some(done) = tries.judge(&self.0, done) {
+                        return done;
+                    }
+                }
+            })
+            .await
     }
 
     /// Sends a member a message that wants no reply. It is taken by the end of this: it is being handled, or has its place in
@@ -179,14 +186,18 @@ impl Messenger {
         payload: impl Into<Bytes>,
     ) -> Result<(), MessageError> {
         let payload = payload.into();
-        let mut tries = Tries::within(timeout);
-        loop {
-            let (channel, left) = tries.next(&self.0, to).await?;
-            let done = channel.send(subject, payload.clone(), left).await;
-            if let Some(done) = tries.judge(&self.0, done) {
-                return done;
-            }
-        }
+        self.0
+            .counted(async {
+                let mut tries = Tries::within(timeout);
+                loop {
+                    let (channel, left) = tries.next(&self.0, to).await?;
+                    let done = channel.send(subject, payload.clone(), left).await;
+                    if let Some(done) = tries.judge(&self.0, done) {
+                        return done;
+                    }
+                }
+            })
+            .await
     }
 
     /// Opens a stream to a member: bytes in order, both ways, for as long as wanted. Many go over one connection, and one that
@@ -243,6 +254,7 @@ pub(super) struct Messaging {
     options: MessagingOptions,
     pool: Pool,
     registry: Arc<Registry>,
+    tally: Tally,
 }
 
 impl Messaging {
@@ -256,6 +268,7 @@ impl Messaging {
             options,
             pool: Pool::new(local, wants),
             registry: Arc::new(Registry::new(options)),
+            tally: Tally::default(),
         };
         (Arc::new(messaging), wanted)
     }
@@ -264,9 +277,21 @@ impl Messaging {
         Messenger(Arc::clone(self))
     }
 
+    /// A call, counted when it has ended; one that its caller gives up is not.
+    async fn counted<T>(
+        &self,
+        call: impl Future<Output = Result<T, MessageError>>,
+    ) -> Result<T, MessageError> {
+        let began = Instant::now();
+        let outcome = call.await;
+        self.tally.note(began.elapsed(), &outcome);
+        outcome
+    }
+
     pub(super) fn stats(&self) -> MessagingStats {
         MessagingStats {
             subjects: self.registry.len(),
+            outcomes: self.tally.outcomes(),
             ..self.pool.stats()
         }
     }

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::error::MessageError;
+use super::tally::CallOutcomes;
 use crate::admission::LinkId;
 use crate::member::MemberId;
 use crate::messaging::Delivery;
@@ -89,6 +90,8 @@ pub struct MessagingStats {
     pub bytes_out: u64,
     /// Subjects that are handled here.
     pub subjects: usize,
+    /// How calls of this node ended.
+    pub outcomes: CallOutcomes,
 }
 
 // For callers.
