@@ -103,7 +103,7 @@ async fn both_ends_may_dial_at_once() {
     }
 }
 
-/// R27-like pressure: a thousand at once, more than are handled at a time, and nothing is lost or refused.
+/// A thousand at once, more than are handled at a time, and nothing is lost or refused.
 #[tokio::test]
 async fn a_thousand_requests_at_once_are_all_answered_and_few_are_handled_at_a_time() {
     const HANDLED_MAX: usize = 16;
