@@ -3,6 +3,7 @@
 //! | what | who |
 //! |---|---|
 //! | `/startup`, `/ready`, `/health` | anyone: they answer a bare status |
+//! | `/` | anyone: the page holds no data, and asks with the token it is given |
 //! | `/metrics` | whoever shows the token; anyone, where `management.server.metricsPublic` says so |
 //! | the rest | whoever shows the token, if there is one |
 //!
@@ -22,6 +23,8 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 
 /// What is answered to anyone.
 const PROBES: [&str; 3] = ["/startup", "/ready", "/health"];
+/// The dashboard.
+const PAGE: &str = "/";
 /// What is answered to anyone where the configuration says so.
 const METRICS: &str = "/metrics";
 
@@ -102,11 +105,12 @@ impl Guard {
             .get("sec-fetch-mode")
             .is_some_and(|mode| mode == "navigate");
         if site.is_some_and(|site| site != b"same-origin" && site != b"none")
-            && !(is_reading && is_visit && path == "/")
+            && !(is_reading && is_visit && path == PAGE)
         {
             return Err(Denied::ForeignOrigin);
         }
         match &self.token {
+            Some(_) if path == PAGE && is_reading => Ok(()),
             Some(_) if path == METRICS && self.metrics_public && is_reading => Ok(()),
             Some(token) if !token.is_shown(headers) => Err(Denied::NoToken),
             _ => Ok(()),
@@ -239,6 +243,7 @@ mod tests {
             ("/members", TOKEN, Err(Denied::NoToken)),
             ("/metrics", "Bearer nothing", Err(Denied::NoToken)),
             ("/ready", "Bearer nothing", Ok(())),
+            ("/", "Bearer nothing", Ok(())),
         ] {
             let headers = [("host", "127.0.0.1:9600"), ("authorization", authorization)];
             assert_eq!(

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `api` | which path answers what, and the OpenAPI document |
 //! | `view` | the shapes of the answers |
+//! | `dashboard` | the page that shows them |
 //! | `access` | who may ask for what |
 //! | `server`, `tls` | connections, their bounds, and the server's own certificate |
 //! | `timeline` | what happened, for whoever comes late |
@@ -15,6 +16,7 @@
 mod access;
 mod api;
 mod context;
+mod dashboard;
 mod metrics;
 pub(crate) mod refused;
 mod server;

@@ -3,6 +3,7 @@
 mod admin;
 mod broker;
 mod certs;
+mod dashboard;
 mod doctor;
 mod failures;
 mod judges;

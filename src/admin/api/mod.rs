@@ -22,6 +22,7 @@
 //! | `/metrics` | what it measures, in the text format of Prometheus |
 //! | `/startup`, `/health` | 204 while the node runs, else 503 |
 //! | `/ready` | 204 once the node has been let into its cluster, or has found that it is alone; else 503 |
+//! | `/` | the dashboard, a page for a browser |
 //! | `/openapi.json` | the OpenAPI document |
 //!
 //! Where no method is named it is `GET`, which changes nothing; `/doctor` makes all members work.
@@ -44,11 +45,13 @@ use axum::http::header::{CACHE_CONTROL, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use axum::{Json, Router};
 use tokio::time::timeout;
 
 use super::access::{Denied, Guard};
 use super::context::Context;
+use super::dashboard;
 use super::view::ErrorView;
 use answer::Refused;
 use document::{say, say_openly};
@@ -63,6 +66,7 @@ pub(super) fn router(context: Arc<Context>, guard: Arc<Guard>) -> Router {
     let (router, document) = document::of(routes);
     router
         .merge(document::route(document))
+        .route("/", get(dashboard::page))
         .fallback(async || {
             Refused::<404>::new("there is nothing here; /openapi.json lists what there is")
         })

@@ -5,6 +5,8 @@ pub(crate) mod browser;
 mod ports;
 mod process;
 mod wait;
+#[cfg(feature = "daemon")]
+pub(crate) mod webdriver;
 
 pub(crate) use ports::free_ports;
 pub(crate) use process::{Process, is_installed};
