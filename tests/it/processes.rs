@@ -1,6 +1,7 @@
 //! Real processes of the real binary, configured by their environment alone, as an operator meets them.
 
 mod admin;
+mod alerts;
 mod broker;
 mod certs;
 mod dashboard;
