@@ -79,6 +79,7 @@ impl World {
                 advertised: addr,
                 host: None,
                 udp: true,
+                quic: None,
                 metadata: Metadata::default(),
             },
             cluster: "example".to_owned(),

@@ -270,6 +270,7 @@ mod tests {
             gossip_key: [0; 32],
             advertised: String::new(),
             leaf: [0; 32],
+            quic: None,
         };
         let introduction = Introduction {
             fields: Vec::new(),

@@ -88,6 +88,8 @@ impl StartFailure {
                 }
                 (Some(Setting::Bind), Role::Broker) => &["network.internalApi.port"],
                 (Some(Setting::Bind), Role::Gateway) => &["cluster.port"],
+                (Some(Setting::QuicPort), Role::Broker) => &["network.quic.port"],
+                (Some(Setting::QuicPort), Role::Gateway) => &["cluster.quic.port"],
                 (Some(Setting::ClusterId), _) => &["cluster.clusterId"],
                 (Some(Setting::ClusterName), _) => &["cluster.clusterName"],
                 (Some(Setting::Token), _) => &[

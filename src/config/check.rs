@@ -9,7 +9,7 @@ use super::settings::{Setting, Settings};
 use super::value::is_wildcard;
 use super::{
     Cluster, Compression, Config, DialBack, ExpiredMember, Membership, Messages, Network, Scheme,
-    Security, SystemRoots, Tls, Token,
+    Security, SystemRoots, Tls, Token, Transport,
 };
 use crate::member::{ContactPoint, MemberId, Role};
 use crate::seal::JoinToken;
@@ -149,10 +149,14 @@ impl<'a> Check<'a> {
     }
 
     fn network(&mut self) -> Option<Network> {
-        let port = self.shifted("port")?;
-        let advertised_port = match self.listener_key("advertisedPort").is_set() {
-            true => Some(self.shifted("advertisedPort")?),
-            false => None,
+        let port = self.shifted(self.listener_key("port"))?;
+        let advertised_port = match self.listener_key("advertisedPort") {
+            setting if setting.is_set() => Some(self.shifted(setting)?),
+            _ => None,
+        };
+        let quic_port = match self.network_key("quic.port") {
+            setting if setting.is_set() => Some(self.shifted(setting)?),
+            _ => None,
         };
         Some(Network {
             bind_host: self.bind_host().unwrap_or_default(),
@@ -162,6 +166,8 @@ impl<'a> Check<'a> {
             socket_send_buffer: self.network_key("socketSendBuffer").size(),
             socket_receive_buffer: self.network_key("socketReceiveBuffer").size(),
             udp_enabled: self.network_key("udpEnabled").bool(),
+            transport: self.transport(),
+            quic_port,
         })
     }
 
@@ -216,9 +222,24 @@ impl<'a> Check<'a> {
             .or_else(|| bound(self.network_key("host")))
     }
 
-    /// A listener's port plus ten times the broker's offset; 0, which asks for a free port, stays 0.
-    fn shifted(&mut self, name: &str) -> Option<u16> {
-        let setting = self.listener_key(name);
+    /// QUIC has no plaintext.
+    fn transport(&mut self) -> Transport {
+        let (setting, switch) = (self.network_key("transport"), self.security_key("enabled"));
+        if setting.choice() != "quic" {
+            return Transport::Tcp;
+        }
+        if !switch.bool() {
+            self.findings.problems.push(Problem::QuicWithoutTls {
+                key: setting.key,
+                place: setting.source.clone(),
+                switch: switch.key,
+            });
+        }
+        Transport::Quic
+    }
+
+    /// A port plus ten times the broker's offset; 0, which asks for a free port, stays 0.
+    fn shifted(&mut self, setting: &Setting) -> Option<u16> {
         let port = port(setting);
         if self.section == Role::Gateway || port == 0 {
             return Some(port);

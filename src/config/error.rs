@@ -136,6 +136,21 @@ pub enum Problem {
         /// The settings that are not set.
         missing: Vec<&'static str>,
     },
+    /// QUIC without TLS.
+    #[error(
+        "{}: quic takes TLS, and {switch} is false; set {switch} = true, or {} = tcp",
+        at(key, place),
+        key.path,
+        switch = switch.path
+    )]
+    QuicWithoutTls {
+        /// The transport's key.
+        key: &'static Key,
+        /// Where it was written.
+        place: Source,
+        /// The switch.
+        switch: &'static Key,
+    },
     /// A contact point's scheme says otherwise than the switch for TLS.
     #[error(
         "{place}: {written} does not agree with {switch} = {enabled}; write the scheme that does, or none, or {} {switch}",

@@ -102,6 +102,19 @@ pub struct Network {
     pub socket_receive_buffer: Option<u64>,
     /// Whether there is a datagram socket; without one, gossip travels on TCP.
     pub udp_enabled: bool,
+    /// What carries messages and streams; QUIC only with TLS.
+    pub transport: Transport,
+    /// UDP port for QUIC, 0 for a free one; none: the port behind `port`. For a broker with the same offset as `port`.
+    pub quic_port: Option<u16>,
+}
+
+/// What carries messages and streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// QUIC, and TCP where that does not get through.
+    Quic,
+    /// TCP.
+    Tcp,
 }
 
 /// Messages and streams between members.

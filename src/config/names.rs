@@ -108,11 +108,13 @@ fn nearest(word: &str, prefix: &'static str) -> &'static Key {
         let hump = key.path.rfind(|c: char| c.is_ascii_uppercase());
         hump.is_some_and(|hump| word.ends_with(&schema::collapse(&key.path[hump..])))
     };
+    // What every node has is meant rather than what few have set.
+    let by_default = |key: &&'static Key| (key.row.default.is_empty(), distance(key));
     let in_use = || candidates(prefix).filter(is_in_use);
     candidates(prefix)
         .filter(|key| distance(key) <= 1)
         .min_by_key(distance)
-        .or_else(|| in_use().filter(has_same_end).min_by_key(distance))
+        .or_else(|| in_use().filter(has_same_end).min_by_key(by_default))
         .or_else(|| in_use().filter(has_same_last_word).min_by_key(distance))
         .or_else(|| in_use().min_by_key(distance))
         .expect("every checked prefix has keys")

@@ -111,6 +111,7 @@ pub(super) fn introduction_fields(
         gossip_key: gossip.public(),
         advertised: options.local.advertised_text(),
         leaf: options.certificate?,
+        quic: options.local.quic,
     })
 }
 

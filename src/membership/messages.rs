@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use super::{Membership, Output, Stage};
+use super::{Membership, Output, Over, Stage};
 use crate::admission::{LinkId, Peer, ProvenLink};
 use crate::member::{Generation, MemberId};
 use crate::time::Timestamp;
@@ -66,6 +66,10 @@ impl Messages {
 
     fn remove(&mut self, link: LinkId) -> Option<MemberId> {
         Some(self.handed_over.remove(&link)?.0)
+    }
+
+    fn dialled(&self, link: LinkId) -> Option<&MemberId> {
+        self.dials.get(&link)
     }
 
     pub(super) fn count(&self, id: &MemberId) -> usize {
@@ -211,6 +215,17 @@ impl Membership {
         for link in self.messages.all_to(id, |life| life < generation) {
             self.close_link(now, link);
         }
+    }
+
+    /// What a dial may go over; a member that is dialled for messages takes QUIC where the introduction says that its record names.
+    pub(super) fn may_go_over(&self, link: LinkId) -> Over {
+        let Some(id) = self.messages.dialled(link) else {
+            return Over::Tcp;
+        };
+        let held = self.swim.member(id.as_str());
+        let introduction = held.and_then(|held| held.record().introduction);
+        let introduced = introduction.and_then(|tag| self.roster.find(&tag));
+        Over::QuicOrTcp(introduced.and_then(|introduced| introduced.fields().quic))
     }
 
     fn is_live(&self, id: &MemberId) -> bool {

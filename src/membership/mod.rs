@@ -82,7 +82,7 @@ pub use keys::{KeyStatus, RotateError};
 pub use messages::{ConnectError, MESSAGE_LINKS_MAX, MessagePeer};
 pub use metadata::MemberMetadata;
 pub use options::{LocalMember, Options};
-pub use output::{Event, Output, Timer, Wakeup};
+pub use output::{Event, Output, Over, Timer, Wakeup};
 pub use parking::{ASKED_MAX, PARKED_FOR, PARKED_MAX, PARKED_PAGES_MAX};
 pub use refusals::Refusal;
 pub use renewal::UntrustedMember;

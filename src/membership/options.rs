@@ -54,6 +54,8 @@ pub struct LocalMember {
     pub host: Option<String>,
     /// Whether it has a datagram socket.
     pub udp: bool,
+    /// With TLS: the UDP port at which it takes QUIC connections for messages, on the host of `advertised`; none: it takes none.
+    pub quic: Option<u16>,
     /// What it says of itself from the start.
     pub metadata: Metadata,
 }

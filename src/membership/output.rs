@@ -53,6 +53,8 @@ pub enum Output {
         link: LinkId,
         /// Where to.
         addr: SocketAddr,
+        /// Over what.
+        over: Over,
     },
     /// Look a contact point up and hand all its addresses to `handle_resolved`.
     Resolve(ContactPoint),
@@ -76,6 +78,16 @@ pub enum Output {
     },
     /// Drained. Call `handle_timeout` no later than this.
     Wait(Option<Wakeup>),
+}
+
+/// What a dial may go over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// A dial by [`super::Membership::connect`]: QUIC at this UDP port, at the host of the address, if the member's introduction
+    /// names one and the driver can; else TCP.
+    QuicOrTcp(Option<u16>),
+    /// TCP alone.
+    Tcp,
 }
 
 /// When the machine wants to be woken, and why.

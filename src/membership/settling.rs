@@ -94,7 +94,10 @@ impl Membership {
                 let verdict = self.judge_member(now, &peer, purpose);
                 self.admission.answer_member(now, link, verdict);
             }
-            Action::Open { link, addr, .. } => self.outbox.push_back(Output::Open { link, addr }),
+            Action::Open { link, addr, .. } => {
+                let over = self.may_go_over(link);
+                self.outbox.push_back(Output::Open { link, addr, over });
+            }
             Action::Proven { link, peer, .. } => self.on_proven(now, link, &peer),
             Action::Refused(refusal) => self.on_refused(now, &refusal),
             Action::Send(link, frame) => self.outbox.push_back(Output::Send(link, frame)),

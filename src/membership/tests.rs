@@ -38,6 +38,7 @@ fn node(certificate: Option<[u8; 32]>) -> Membership {
             advertised: addr(1),
             host: None,
             udp: true,
+            quic: None,
             metadata: Metadata::default(),
         },
         cluster: "blue".to_owned(),

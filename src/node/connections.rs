@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::handle::Shared;
 use crate::admission::LinkId;
 use crate::member::MemberId;
+use crate::transport::Transport;
 use crate::transport::session::Session;
 
 /// One proven connection to a member.
@@ -21,22 +22,34 @@ pub struct Connection {
     pub is_dialed: bool,
     /// What TLS was agreed on; `None` without TLS.
     pub session: Option<Session>,
+    /// What carries it.
+    pub transport: Transport,
+    /// Whether messages and streams are what it carries.
+    pub has_messages: bool,
 }
 
 /// Where each open link leads, and how it is secured. The driver writes, handles read.
 #[derive(Debug, Default)]
-pub(super) struct Sessions(Mutex<BTreeMap<LinkId, (SocketAddr, Option<Session>)>>);
+pub(super) struct Sessions(Mutex<BTreeMap<LinkId, Seen>>);
+
+type Seen = (SocketAddr, Option<Session>, Transport);
 
 impl Sessions {
-    pub(super) fn insert(&self, link: LinkId, peer: SocketAddr, session: Option<Session>) {
-        self.lock().insert(link, (peer, session));
+    pub(super) fn insert(
+        &self,
+        link: LinkId,
+        peer: SocketAddr,
+        session: Option<Session>,
+        transport: Transport,
+    ) {
+        self.lock().insert(link, (peer, session, transport));
     }
 
     pub(super) fn remove(&self, link: LinkId) {
         self.lock().remove(&link);
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<LinkId, (SocketAddr, Option<Session>)>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<LinkId, Seen>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -46,13 +59,20 @@ impl Shared {
     pub(super) fn connections(&self) -> Vec<Connection> {
         let core = self.core();
         let sessions = self.sessions.lock();
-        let seen = core.connections().filter_map(|(link, member)| {
-            let (peer, session) = *sessions.get(&link)?;
+        let links = core
+            .connections()
+            .map(|(link, member)| (link, member, false));
+        let with_messages = core.message_links();
+        let links = links.chain(with_messages.map(|(link, member)| (link, member, true)));
+        let seen = links.filter_map(|(link, member, has_messages)| {
+            let (peer, session, transport) = *sessions.get(&link)?;
             Some(Connection {
                 member: member.clone(),
                 peer,
                 is_dialed: link.is_dialed(),
                 session,
+                transport,
+                has_messages,
             })
         });
         let mut connections: Vec<_> = seen.collect();

@@ -188,6 +188,14 @@ impl Driver {
             dialling.deadline,
             report.clone(),
         ));
+        if let Some(quic) = &dialling.quic {
+            background.spawn(work::accept_quic(
+                quic.endpoint().clone(),
+                dialling.security.subscribe(),
+                dialling.deadline,
+                report.clone(),
+            ));
+        }
         background.spawn(Arc::clone(&shared.messaging).close_idle());
         if let Some(files) = &files {
             background.spawn(reload::watch(
@@ -457,9 +465,10 @@ impl Driver {
                 self.tasks
                     .spawn(work::judge_chain(trust, id, judged, report));
             }
-            Output::Open { link, addr } => {
+            Output::Open { link, addr, over } => {
                 let target = (addr, self.names_of(addr));
-                let task = work::dial(link, target, self.dialling.clone(), self.report.clone());
+                let (how, report) = (self.dialling.clone(), self.report.clone());
+                let task = work::dial(link, target, over, how, report);
                 let task = self.tasks.spawn(task);
                 self.dials.insert(link, Dial { addr, task });
             }
@@ -521,6 +530,9 @@ impl Driver {
             }
         }
         self.tasks.shutdown().await;
+        if let Some(quic) = self.dialling.quic.take().and_then(Arc::into_inner) {
+            quic.close(LINGER).await;
+        }
         self.udp = None;
         self.shared.set_ended(ended);
     }

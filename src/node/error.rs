@@ -46,8 +46,12 @@ pub enum Setting {
     MessageLenMax,
     /// How long a request may take.
     RequestTimeout,
+    /// The port of QUIC.
+    QuicPort,
     /// The join token.
     Token,
+    /// What carries messages.
+    Transport,
 }
 
 impl Setting {
@@ -70,7 +74,9 @@ impl Setting {
             Self::Metadata => "metadata",
             Self::MessageLenMax => "longest message",
             Self::RequestTimeout => "request timeout",
+            Self::QuicPort => "QUIC port",
             Self::Token => "join token",
+            Self::Transport => "transport",
         }
     }
 
@@ -121,6 +127,9 @@ pub enum InvalidSetting {
     /// Parameters that contradict each other.
     #[error(transparent)]
     Params(#[from] ParamsError),
+    /// QUIC has no plaintext.
+    #[error("QUIC takes TLS; set certificates, or use tcp")]
+    QuicWithoutTls,
     /// Longer than it may be.
     #[error("{len} bytes, more than {max}")]
     TooLong {
@@ -152,6 +161,9 @@ pub enum StartError {
     /// A port is taken, or the address is not this machine's.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The port of QUIC is taken, or cannot be had.
+    #[error(transparent)]
+    BindQuic(BindError),
     /// The system gives no random bytes.
     #[error("the system gives no random bytes")]
     Entropy(#[source] io::Error),
@@ -187,6 +199,7 @@ impl StartError {
     pub const fn setting(&self) -> Option<Setting> {
         match self {
             Self::Bind(_) => Some(Setting::Bind),
+            Self::BindQuic(_) => Some(Setting::QuicPort),
             Self::Invalid { setting, .. } | Self::Resolve { setting, .. } => Some(*setting),
             Self::Token(_) => Some(Setting::Token),
             Self::Entropy(_) | Self::Trust(_) => None,
@@ -197,7 +210,7 @@ impl StartError {
     #[must_use]
     pub fn remedy(&self) -> Option<&'static str> {
         match self {
-            Self::Bind(error) => match error.source.kind() {
+            Self::Bind(error) | Self::BindQuic(error) => match error.source.kind() {
                 io::ErrorKind::AddrInUse => {
                     Some("another process has this port: stop it, or bind another port")
                 }

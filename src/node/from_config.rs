@@ -10,6 +10,7 @@ use crate::config::{self, Config};
 use crate::member::Metadata;
 use crate::messaging::Compression;
 use crate::swim::Params;
+use crate::transport::Transport;
 use crate::transport::tcp::SocketOptions;
 use crate::trust::{SystemRoots, TrustOptions};
 
@@ -42,6 +43,11 @@ impl From<&Config> for NodeConfig {
             contact_points: cluster.contact_points.clone(),
             join_retry_refused: cluster.join_retry_refused,
             udp: network.udp_enabled,
+            transport: match network.transport {
+                config::Transport::Quic => Transport::Quic,
+                config::Transport::Tcp => Transport::Tcp,
+            },
+            quic_port: network.quic_port,
             sockets: SocketOptions {
                 send_buffer: network.socket_send_buffer.map(bytes),
                 receive_buffer: network.socket_receive_buffer.map(bytes),
@@ -157,6 +163,8 @@ mod tests {
         let environment = [
             ("ZEEBE_BROKER_NETWORK_SOCKETSENDBUFFER", "1MB"),
             ("ZEEBE_BROKER_NETWORK_UDPENABLED", "false"),
+            ("ZEEBE_BROKER_NETWORK_TRANSPORT", "quic"),
+            ("ZEEBE_BROKER_NETWORK_QUIC_PORT", "4433"),
             ("ZEEBE_BROKER_NETWORK_MAXMESSAGESIZE", "8MB"),
             ("ZEEBE_BROKER_NETWORK_HEARTBEATINTERVAL", "1s"),
             ("ZEEBE_BROKER_NETWORK_HEARTBEATTIMEOUT", "4s"),
@@ -176,6 +184,8 @@ mod tests {
         let config = NodeConfig::from(&loaded.config);
         assert_eq!(config.sockets.send_buffer, Some(1024 * 1024));
         assert!(!config.udp);
+        let quic = (config.transport, config.quic_port);
+        assert_eq!(quic, (Transport::Quic, Some(4_433)));
         let messaging = config.messaging;
         assert_eq!(messaging.message_len_max, 8 << 20);
         assert_eq!(messaging.compression, Compression::Snappy);

@@ -19,6 +19,7 @@ use super::expiry::CertificateStatus;
 use super::handshakes::Handshakes;
 use super::messenger::{Messaging, MessagingStats, Messenger};
 use super::options::{NodeBuilder, NodeConfig};
+use super::quic::QuicSeen;
 use super::reload::{ReloadError, TrustReload};
 use super::start;
 use crate::member::{MemberId, MetadataError};
@@ -92,6 +93,12 @@ impl Node {
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.shared.core().local().record().addr
+    }
+
+    /// The UDP port at which it takes QUIC connections for messages, where that is configured.
+    #[must_use]
+    pub fn quic_port(&self) -> Option<u16> {
+        self.shared.quic.as_ref().map(|quic| quic.port)
     }
 
     /// Everybody it knows: itself first, the others by id; the dead and those who left as well, as long as they are
@@ -258,6 +265,7 @@ impl Node {
             datagram_errors: datagram_errors.load(Ordering::Relaxed),
             late_wakes: late_wakes.load(Ordering::Relaxed),
             overflows: overflows.load(Ordering::Relaxed),
+            quic_fallbacks: self.shared.quic.as_ref().map_or(0, |quic| quic.fallbacks()),
             commands_queued: self.commands.max_capacity() - self.commands.capacity(),
             messaging: self.shared.messaging.stats(),
         }
@@ -327,6 +335,9 @@ pub struct NodeStats {
     pub late_wakes: u64,
     /// Links closed because their peer did not read.
     pub overflows: u64,
+    /// Connections for messages that were dialled over TCP although this node speaks QUIC: the member advertises none, or it did
+    /// not get through.
+    pub quic_fallbacks: u64,
     /// Commands that wait for the node.
     pub commands_queued: usize,
     /// Messages and streams.
@@ -414,6 +425,8 @@ pub(super) struct Shared {
     pub(super) sessions: Sessions,
     pub(super) handshakes: Handshakes,
     pub(super) messaging: Arc<Messaging>,
+    /// Where it is configured.
+    pub(super) quic: Option<Arc<QuicSeen>>,
     /// Subject and last moment of the node's own certificate, with TLS.
     pub(super) certificate: watch::Sender<Option<(String, Timestamp)>>,
 }
@@ -438,10 +451,12 @@ impl Shared {
     pub(super) fn new(
         core: Membership,
         datagram_errors: Arc<AtomicU64>,
+        quic: Option<Arc<QuicSeen>>,
         messaging: Arc<Messaging>,
     ) -> Self {
         Self {
             messaging,
+            quic,
             core: Mutex::new(core),
             counters: Counters {
                 datagram_errors,
@@ -531,6 +546,7 @@ mod tests {
                 advertised: "127.0.0.1:1".parse().unwrap(),
                 host: None,
                 udp: true,
+                quic: None,
                 metadata: Metadata::default(),
             },
             cluster: "test".to_owned(),
@@ -547,7 +563,7 @@ mod tests {
         };
         let core = Membership::new(Timestamp::from_secs(1), options, Seed::new([1; 32]));
         let (messaging, _) = Messaging::new(core.local().id().clone(), MessagingOptions::default());
-        Arc::new(Shared::new(core, Arc::default(), messaging))
+        Arc::new(Shared::new(core, Arc::default(), None, messaging))
     }
 
     #[tokio::test]

@@ -40,6 +40,7 @@ mod log;
 mod messenger;
 mod operating;
 mod options;
+mod quic;
 pub mod rehearsal;
 mod reload;
 mod start;

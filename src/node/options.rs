@@ -15,6 +15,7 @@ use crate::member::{MemberId, Metadata, Role};
 use crate::membership::{ContactPoint, ExpiredMember, LocalMember, Options};
 use crate::seal::JoinToken;
 use crate::swim::Params;
+use crate::transport::Transport;
 use crate::transport::tcp::SocketOptions;
 use crate::trust::{Trust, TrustOptions};
 use crate::wire::hello::CLUSTER_NAME_LEN_MAX;
@@ -60,6 +61,12 @@ pub struct NodeConfig {
     pub join_retry_refused: bool,
     /// Whether there is a datagram socket. Without one gossip travels over TCP.
     pub udp: bool,
+    /// What carries messages and streams: with [`Transport::Quic`], which takes TLS, QUIC to members that have it too, and TCP to
+    /// all others. Everything else goes over TCP, whatever this says.
+    pub transport: Transport,
+    /// With [`Transport::Quic`]: its UDP port, 0 for a free one; `None` for the number behind [`NodeConfig::bind_port`], or a free
+    /// one where that is 0. Others must reach it under this very number.
+    pub quic_port: Option<u16>,
     /// The buffers of all sockets.
     pub sockets: SocketOptions,
     /// Failure detection, dissemination and push-pull.
@@ -116,6 +123,8 @@ impl NodeConfig {
             contact_points: Vec::new(),
             join_retry_refused: false,
             udp: true,
+            transport: Transport::Tcp,
+            quic_port: None,
             sockets: SocketOptions::default(),
             membership: Params::lan(),
             security: None,
@@ -155,6 +164,9 @@ impl NodeConfig {
             advertisable(host).map_err(Setting::AdvertisedHost.invalid())?;
         }
         not_zero(self.advertised_port != Some(0)).map_err(Setting::AdvertisedPort.invalid())?;
+        if self.transport == Transport::Quic && self.security.is_none() {
+            return Err(Setting::Transport.invalid()(InvalidSetting::QuicWithoutTls));
+        }
         not_zero(!self.handshake_timeout.is_zero()).map_err(Setting::HandshakeTimeout.invalid())?;
         self.membership
             .check()
@@ -202,6 +214,7 @@ impl NodeConfig {
                     .advertised_host
                     .filter(|host| host.parse::<IpAddr>().is_err()),
                 udp: self.udp,
+                quic: None,
                 metadata: self.metadata,
             },
             cluster: self.cluster,
@@ -333,6 +346,12 @@ impl NodeBuilder {
     /// Whether there is a datagram socket; there is by default.
     pub fn udp(mut self, udp: bool) -> Self {
         self.config.udp = udp;
+        self
+    }
+
+    /// What carries messages and streams; TCP by default. See [`NodeConfig::transport`].
+    pub fn transport(mut self, transport: Transport) -> Self {
+        self.config.transport = transport;
         self
     }
 

@@ -12,13 +12,15 @@ use super::error::{Setting, StartError};
 use super::handle::{COMMANDS_MAX, Node, Shared};
 use super::messenger::Messaging;
 use super::options::{NodeConfig, NodeSecurity};
+use super::quic::Quic;
 use super::token::TokenSource;
 use super::work::Dialling;
 use crate::membership::{LocalMember, Membership, Options};
 use crate::seal::{JoinToken, Seed};
-use crate::transport::tcp::Listener;
+use crate::transport::quic::Endpoint;
+use crate::transport::tcp::{BindError, Listener};
 use crate::transport::udp::Udp;
-use crate::transport::{Security, tcp};
+use crate::transport::{Security, Transport, tcp};
 use crate::trust::{Trust, TrustOptions};
 
 /// What a node stands on.
@@ -43,19 +45,22 @@ pub(super) async fn prepare(config: NodeConfig) -> Result<Ground, StartError> {
     let seed = Seed::new(clock::entropy().map_err(StartError::Entropy)?);
     let bind = resolve(Setting::Bind, &config.bind_host, config.bind_port, None).await?;
     let (listener, udp) = tcp::bind(bind, config.udp, &config.sockets)?;
-    let bound = listener.local_addr().map_err(|source| tcp::BindError {
+    let bound = listener.local_addr().map_err(|source| BindError {
         protocol: "TCP",
         addr: bind,
         source,
     })?;
     let advertised = advertised(&config, bound).await?;
+    let quic = bind_quic(&config, bound, trust.as_ref())?;
     let dialling = Dialling {
+        quic: quic.clone(),
         source: bind.ip(),
         options: config.sockets,
         security: watch::Sender::new(trust.clone().map_or(Security::Plain, Security::Tls)),
         deadline: config.handshake_timeout,
     };
-    let options = config.into_options(advertised, trust.as_ref(), token);
+    let mut options = config.into_options(advertised, trust.as_ref(), token);
+    options.local.quic = quic.map(|quic| quic.seen().port);
     Ok(Ground {
         clock,
         trust,
@@ -88,12 +93,13 @@ pub(super) async fn start(config: NodeConfig) -> Result<Node, StartError> {
         options,
     } = prepare(config).await?;
     let LocalMember { id, advertised, .. } = &options.local;
-    tracing::info!(member = %id, %bound, %advertised, tls = trust.is_some(), udp = udp.is_some(), "listening");
+    tracing::info!(member = %id, %bound, %advertised, tls = trust.is_some(), udp = udp.is_some(), quic = ?options.local.quic, "listening");
     let mut core = Membership::new(clock.now(), options, seed);
     core.watch_pairs();
     let shared = Arc::new(Shared::new(
         core,
         udp.as_ref().map(Udp::errors).unwrap_or_default(),
+        dialling.quic.as_ref().map(|quic| quic.seen()),
         messaging,
     ));
     if let Some(trust) = &trust {
@@ -115,6 +121,23 @@ pub(super) async fn start(config: NodeConfig) -> Result<Node, StartError> {
     });
     tokio::spawn(driver.run(move |core, now| core.join(now, &contacts)));
     Ok(Node::new(shared, sender))
+}
+
+/// The QUIC endpoint, where it is configured, at its port: unless set, the one behind the listener's, or a free one where that was
+/// found as well.
+fn bind_quic(
+    config: &NodeConfig,
+    bound: SocketAddr,
+    trust: Option<&Trust>,
+) -> Result<Option<Arc<Quic>>, StartError> {
+    let (Transport::Quic, Some(trust)) = (config.transport, trust) else {
+        return Ok(None);
+    };
+    let next = || config.bind_port.checked_add(1).filter(|port| *port > 1);
+    let port = config.quic_port.or_else(next).unwrap_or(0);
+    let addr = SocketAddr::new(bound.ip(), port);
+    let endpoint = Endpoint::bind(addr, &config.sockets, trust).map_err(StartError::BindQuic)?;
+    Ok(Some(Arc::new(Quic::new(endpoint))))
 }
 
 fn load_trust(config: &NodeConfig) -> Result<Option<Trust>, StartError> {

@@ -1,6 +1,7 @@
 //! What takes time: accepting, dialling, resolving, signing, verifying. Each is a task that reports one [`Outcome`].
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -10,12 +11,14 @@ use super::advertise;
 use super::clock::wall_clock;
 use super::examination::{self, Rehearsed};
 use super::log::Chain;
+use super::quic::Quic;
 use super::reload::{self, ReloadError};
 use crate::admission::{LinkId, VerificationId};
-use crate::membership::{ChainId, ContactPoint, JudgedChain};
+use crate::membership::{ChainId, ContactPoint, JudgedChain, Over};
 use crate::transport::door::{self, Secured, Target};
 use crate::transport::introduction::{self, Rejected};
 use crate::transport::messages::Closed;
+use crate::transport::quic;
 use crate::transport::tcp::{Listener, Place, SocketOptions};
 use crate::transport::{LinkError, Security};
 use crate::trust::{Signature, Trust, VerifiedIntroduction};
@@ -92,9 +95,49 @@ pub(super) async fn accept(
     }
 }
 
+/// Accepts QUIC connections for as long as there is an endpoint, in tasks that end with this one.
+pub(super) async fn accept_quic(
+    endpoint: quic::Endpoint,
+    security: watch::Receiver<Security>,
+    deadline: Duration,
+    report: mpsc::Sender<Outcome>,
+) {
+    let mut answers = JoinSet::new();
+    loop {
+        let knock = tokio::select! {
+            Some(_) = answers.join_next() => continue,
+            knock = endpoint.accept() => knock,
+        };
+        let Some(mut knock) = knock else { return };
+        let peer = knock.peer;
+        let Security::Tls(trust) = security.borrow().clone() else {
+            unreachable!("there is no QUIC without TLS");
+        };
+        let Some(place) = knock.place.take() else {
+            let error = Code::Busy.into();
+            let _ = report.try_send(Outcome::Refused { peer, error });
+            continue;
+        };
+        let report = report.clone();
+        answers.spawn(async move {
+            let outcome = match knock.answer(&trust, deadline).await {
+                Ok(secured) => Outcome::Accepted {
+                    peer,
+                    secured,
+                    place,
+                },
+                Err(error) => Outcome::Refused { peer, error },
+            };
+            let _ = report.send(outcome).await;
+        });
+    }
+}
+
 /// How to dial.
 #[derive(Clone)]
 pub(super) struct Dialling {
+    /// For messages, where it is configured.
+    pub(super) quic: Option<Arc<Quic>>,
     pub(super) source: IpAddr,
     pub(super) options: SocketOptions,
     /// What is in force: each connection is secured with what it finds here.
@@ -106,10 +149,12 @@ pub(super) struct Dialling {
 pub(super) async fn dial(
     link: LinkId,
     (addr, hosts): (SocketAddr, Vec<String>),
+    over: Over,
     how: Dialling,
     report: mpsc::Sender<Outcome>,
 ) {
     let Dialling {
+        quic,
         source,
         options,
         security,
@@ -121,6 +166,12 @@ pub(super) async fn dial(
         source,
     };
     let security = security.borrow().clone();
+    if let (Over::QuicOrTcp(port), Some(quic), Security::Tls(trust)) = (over, quic, &security)
+        && let Some(secured) = quic.dial(&target, port, trust, deadline).await
+    {
+        let _ = report.send(Outcome::Dialled(link, Ok(secured))).await;
+        return;
+    }
     let result = door::dial(target, &options, &security, deadline).await;
     let _ = report.send(Outcome::Dialled(link, result)).await;
 }

@@ -64,6 +64,7 @@ pub fn plain_options(number: u32) -> Options {
             advertised: SocketAddr::from(([10, b, c, d], 26_502)),
             host: None,
             udp: true,
+            quic: None,
             metadata: Metadata::default(),
         },
         cluster: "zeebe-cluster".to_owned(),

@@ -300,7 +300,7 @@ impl Network {
                     self.send_frame(node, link, &first);
                 }
             }
-            Output::Open { link, addr } => self.dial(node, link, addr),
+            Output::Open { link, addr, .. } => self.dial(node, link, addr),
             Output::Resolve(point) => self.resolve(node, point),
             Output::Send(link, frame) => self.send_frame(node, link, &frame),
             Output::SignIntroduction(fields) => self.sign(node, fields),

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::session::Session;
 use super::sniff::{self, Spoken};
 use super::tcp::{self, SocketOptions};
-use super::{LinkError, Security, tls};
+use super::{LinkError, Security, quic, tls};
 use crate::trust::VerifiedPeer;
 use crate::wire::hello::Channel;
 use crate::wire::refusal::Code;
@@ -29,9 +29,11 @@ pub struct Secured {
     pub peer: Option<VerifiedPeer>,
     /// What TLS was agreed on; `None` without TLS.
     pub session: Option<Session>,
+    /// The QUIC connection whose first stream it is; `None` over TCP.
+    pub quic: Option<quic::Connection>,
 }
 
-/// The bytes of a secured connection: a [`TcpStream`], or TLS over one.
+/// The bytes of a secured connection: a [`TcpStream`], TLS over one, or a stream of QUIC.
 pub type Stream = Box<dyn Duplex>;
 
 /// What can be read from and written to by a task of its own.
@@ -131,6 +133,7 @@ impl Secured {
             channel: Channel::Plain,
             peer: None,
             session: None,
+            quic: None,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! | [`tcp`] | binding TCP and UDP to one port number, accepting, dialling |
 //! | [`udp`] | the datagram socket, whose errors never stop anybody |
 //! | [`sniff`] | the first byte of an accepted connection, and the two fixed refusals |
+//! | [`quic`] | the second way for messages, over UDP |
 //! | [`tls`] | the two TLS handshakes, and which [`Code`] an error of theirs is |
 //! | [`introduction`] | what trust says of an introduction, as a code |
 //! | [`session`] | what one TLS connection was agreed on |
@@ -24,12 +25,14 @@ pub mod door;
 pub mod introduction;
 pub mod link;
 pub mod messages;
+pub mod quic;
 pub mod session;
 pub mod sniff;
 pub mod tcp;
 pub mod tls;
 pub mod udp;
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -53,6 +56,33 @@ pub enum Security {
     Plain,
     /// TLS 1.3, with these certificates.
     Tls(Trust),
+}
+
+/// What carries a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Transport {
+    /// QUIC, over UDP: messages and streams alone.
+    Quic,
+    /// TCP.
+    #[default]
+    Tcp,
+}
+
+impl Transport {
+    /// As it is configured: `quic` or `tcp`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Quic => "quic",
+            Self::Tcp => "tcp",
+        }
+    }
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
 }
 
 /// Why a connection did not come about, or ended. The peer learns the code at most; the source is for our own log.

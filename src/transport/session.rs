@@ -22,6 +22,15 @@ impl Session {
         })
     }
 
+    /// Of a QUIC connection, for which one key exchange is offered and taken, and whose cipher suite cannot be seen.
+    pub(super) const fn quic() -> Self {
+        Self {
+            version: ProtocolVersion::TLSv1_3,
+            key_exchange: NamedGroup::X25519MLKEM768,
+            cipher_suite: CipherSuite::Unknown(0),
+        }
+    }
+
     /// Whether what was recorded of it today stays secret from a quantum computer of tomorrow: the key exchange is a hybrid
     /// with ML-KEM.
     #[must_use]

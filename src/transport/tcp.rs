@@ -56,7 +56,7 @@ impl SocketOptions {
 #[derive(Debug, thiserror::Error)]
 #[error("cannot bind {protocol} {addr}")]
 pub struct BindError {
-    /// `TCP` or `UDP`.
+    /// `TCP`, `UDP` or `UDP (QUIC)`.
     pub protocol: &'static str,
     /// The address asked for.
     pub addr: SocketAddr,
@@ -227,7 +227,7 @@ fn concerns_one_connection(error: &io::Error) -> bool {
 
 /// How many unsecured connections there are, by source address.
 #[derive(Debug, Default)]
-struct Room {
+pub(super) struct Room {
     taken: usize,
     by_source: BTreeMap<IpAddr, usize>,
 }
@@ -240,7 +240,7 @@ pub struct Place {
 }
 
 impl Place {
-    fn take(room: &Arc<Mutex<Room>>, source: IpAddr) -> Option<Self> {
+    pub(super) fn take(room: &Arc<Mutex<Room>>, source: IpAddr) -> Option<Self> {
         let mut rooms = room.lock().unwrap_or_else(PoisonError::into_inner);
         let of_source = rooms.by_source.get(&source).copied().unwrap_or(0);
         if rooms.taken >= RAW_MAX || of_source >= RAW_PER_SOURCE_MAX {

@@ -26,7 +26,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 
 use super::door::Secured;
 use super::session::Session;
-use super::{LinkError, drain};
+use super::{LinkError, drain, quic};
 use crate::trust::{ALPN, Trust, Verdict, VerifyError};
 use crate::wire::frame::Frame;
 use crate::wire::hash::sha256;
@@ -101,7 +101,8 @@ pub const fn certificate_code(error: &VerifyError) -> Code {
 /// Which code an error on an established connection is; with client certificates the listener's verdict comes here.
 #[must_use]
 pub fn established_code(error: &io::Error) -> Option<Code> {
-    tls_error(error).map(|_| listener_code(error))
+    let alert = tls_error(error).map(|_| listener_code(error));
+    alert.or_else(|| quic::closed_code(error))
 }
 
 /// A key exchange that a quantum computer breaks, where that is not wanted.
@@ -139,6 +140,7 @@ async fn finish(
         channel,
         peer,
         session: Some(session),
+        quic: None,
     })
 }
 
@@ -227,7 +229,7 @@ fn listener_code(error: &io::Error) -> Code {
 }
 
 /// What the peer's alert says. Our own kind sends those of the module's table alone.
-fn alert_code(alert: AlertDescription) -> Code {
+pub(super) fn alert_code(alert: AlertDescription) -> Code {
     match alert {
         AlertDescription::BadCertificate => Code::BadCertificate,
         AlertDescription::CertificateExpired => Code::CertificateExpired,
@@ -243,9 +245,10 @@ fn alert_code(alert: AlertDescription) -> Code {
     }
 }
 
-/// Whether an error is the peer's own word: an alert.
+/// Whether an error is the peer's own word: an alert, or a code that it has closed a QUIC connection with.
 pub(super) fn is_alert(error: &io::Error) -> bool {
     matches!(tls_error(error), Some(rustls::Error::AlertReceived(_)))
+        || quic::closed_code(error).is_some()
 }
 
 fn tls_error(error: &io::Error) -> Option<&rustls::Error> {

@@ -73,7 +73,7 @@ pub use pem::PemError;
 pub use pem::certificates_to_pem;
 pub use secret::Secret;
 pub use system_roots::SystemRoots;
-pub use tls::ALPN;
+pub use tls::{ALPN, ALPN_QUIC};
 pub use truststore::AnchorOrigin;
 pub use verdict::Verdict;
 pub use verified_peer::{MatchedAnchor, VerifiedPeer};
@@ -84,7 +84,7 @@ use credentials::Credentials;
 use identity::IdentityRules;
 use load::Input;
 use system_roots::Decision;
-use tls::{ClientVerifier, PeerVerifier};
+use tls::{ClientVerifier, Over, PeerVerifier};
 use truststore::Truststore;
 
 use crate::time::Timestamp;
@@ -363,6 +363,16 @@ impl Trust {
     /// certificate that is refused.
     #[must_use]
     pub fn accepting(&self) -> (Arc<ServerConfig>, Verdict) {
+        self.listener(Over::Tcp)
+    }
+
+    /// The same for a QUIC connection: under [`ALPN_QUIC`], and with the hybrid post-quantum key exchange alone.
+    #[must_use]
+    pub fn accepting_quic(&self) -> (Arc<ServerConfig>, Verdict) {
+        self.listener(Over::Quic)
+    }
+
+    fn listener(&self, over: Over) -> (Arc<ServerConfig>, Verdict) {
         let (verifier, verdict) = self.verifier(&[]);
         let client_verifier = match self.shared.client_auth {
             ClientAuth::None => None,
@@ -371,7 +381,7 @@ impl Trust {
                 is_required: asked == ClientAuth::Required,
             }),
         };
-        let config = tls::server_config(&self.shared.credentials, client_verifier);
+        let config = tls::server_config(&self.shared.credentials, client_verifier, over);
         (Arc::new(config), verdict)
     }
 
@@ -381,8 +391,18 @@ impl Trust {
     /// the verdict as soon as the handshake is complete: it does not fail for a certificate that is refused.
     #[must_use]
     pub fn dialling(&self, hosts: &[String]) -> (Arc<ClientConfig>, Verdict) {
+        self.dialer(hosts, Over::Tcp)
+    }
+
+    /// The same for a QUIC connection: under [`ALPN_QUIC`], and with the hybrid post-quantum key exchange alone.
+    #[must_use]
+    pub fn dialling_quic(&self, hosts: &[String]) -> (Arc<ClientConfig>, Verdict) {
+        self.dialer(hosts, Over::Quic)
+    }
+
+    fn dialer(&self, hosts: &[String], over: Over) -> (Arc<ClientConfig>, Verdict) {
         let (verifier, verdict) = self.verifier(hosts);
-        let config = tls::client_config(&self.shared.credentials, verifier);
+        let config = tls::client_config(&self.shared.credentials, verifier, over);
         (Arc::new(config), verdict)
     }
 

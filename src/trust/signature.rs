@@ -43,6 +43,17 @@ pub(super) fn provider() -> Arc<CryptoProvider> {
     PROVIDER.clone()
 }
 
+/// The same with the hybrid post-quantum key exchange alone.
+pub(super) fn post_quantum_provider() -> Arc<CryptoProvider> {
+    static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
+        Arc::new(CryptoProvider {
+            kx_groups: vec![kx_group::X25519MLKEM768],
+            ..aws_lc_rs::default_provider()
+        })
+    });
+    PROVIDER.clone()
+}
+
 /// What the provider can verify.
 pub(super) fn algorithms() -> WebPkiSupportedAlgorithms {
     provider().signature_verification_algorithms

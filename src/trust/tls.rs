@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::verify_tls13_signature_with_raw_key;
+use rustls::crypto::{CryptoProvider, verify_tls13_signature_with_raw_key};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::NoServerSessionStorage;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
@@ -22,7 +22,7 @@ use rustls::{
 use super::certificate::Certificate;
 use super::credentials::Credentials;
 use super::identity::Claim;
-use super::signature::{algorithms, provider};
+use super::signature::{algorithms, post_quantum_provider, provider};
 use super::truststore::Truststore;
 use super::verdict::Verdict;
 use super::verify::verify;
@@ -32,6 +32,32 @@ use crate::time::Timestamp;
 /// The application protocol (RFC 7301) that both ends of a cluster connection must have agreed on. rustls lets a
 /// handshake pass in which the peer offered none, so whoever completes one checks `alpn_protocol()` against this.
 pub const ALPN: &[u8] = b"phalanx/1";
+/// The same over QUIC, where TLS itself insists on one (RFC 9001 §8.1).
+pub const ALPN_QUIC: &[u8] = b"phalanx-quic/1";
+
+/// What TLS runs over.
+#[derive(Clone, Copy)]
+pub(super) enum Over {
+    Quic,
+    Tcp,
+}
+
+impl Over {
+    fn alpn(self) -> Vec<Vec<u8>> {
+        match self {
+            Self::Quic => vec![ALPN_QUIC.to_vec()],
+            Self::Tcp => vec![ALPN.to_vec()],
+        }
+    }
+
+    /// Over QUIC only the hybrid key exchange: what was agreed on cannot be seen behind it, and who lacks it is reached over TCP.
+    fn provider(self) -> Arc<CryptoProvider> {
+        match self {
+            Self::Quic => post_quantum_provider(),
+            Self::Tcp => provider(),
+        }
+    }
+}
 
 /// Our rules as rustls calls them, for the certificates that one connection shows, whichever end shows them.
 #[derive(Debug)]
@@ -169,8 +195,9 @@ impl ClientCertVerifier for ClientVerifier {
 pub(super) fn server_config(
     credentials: &Credentials,
     client_verifier: Option<ClientVerifier>,
+    over: Over,
 ) -> ServerConfig {
-    let builder = ServerConfig::builder_with_provider(provider())
+    let builder = ServerConfig::builder_with_provider(over.provider())
         .with_protocol_versions(&[&TLS13])
         .expect("the provider has TLS 1.3 cipher suites and key exchanges");
     let builder = match client_verifier {
@@ -179,7 +206,7 @@ pub(super) fn server_config(
     };
     let mut config =
         builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(credentials.certified())));
-    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.alpn_protocols = over.alpn();
     config.send_tls13_tickets = 0;
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.max_early_data_size = 0;
@@ -187,14 +214,18 @@ pub(super) fn server_config(
 }
 
 /// A client's configuration that presents the node's certificate if asked to.
-pub(super) fn client_config(credentials: &Credentials, verifier: PeerVerifier) -> ClientConfig {
-    let mut config = ClientConfig::builder_with_provider(provider())
+pub(super) fn client_config(
+    credentials: &Credentials,
+    verifier: PeerVerifier,
+    over: Over,
+) -> ClientConfig {
+    let mut config = ClientConfig::builder_with_provider(over.provider())
         .with_protocol_versions(&[&TLS13])
         .expect("the provider has TLS 1.3 cipher suites and key exchanges")
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(credentials.certified())));
-    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.alpn_protocols = over.alpn();
     config.resumption = Resumption::disabled();
     config.enable_early_data = false;
     // The peers of a cluster present one certificate each; a name would only tell an observer whom we look for.

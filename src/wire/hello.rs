@@ -240,6 +240,8 @@ pub struct IntroductionFields {
     pub advertised: String,
     /// SHA-256 of the end-entity certificate.
     pub leaf: [u8; 32],
+    /// The UDP port at which it takes QUIC connections for messages, at the host of `advertised`; none: it takes none.
+    pub quic: Option<u16>,
 }
 
 #[derive(Encode, BorrowDecode)]
@@ -252,6 +254,7 @@ struct WireFields<'a> {
     gossip_key: [u8; 32],
     advertised: &'a str,
     leaf: [u8; 32],
+    quic: Option<u16>,
 }
 
 impl IntroductionFields {
@@ -267,6 +270,7 @@ impl IntroductionFields {
             gossip_key: self.gossip_key,
             advertised: &self.advertised,
             leaf: self.leaf,
+            quic: self.quic,
         })
     }
 
@@ -277,6 +281,11 @@ impl IntroductionFields {
     /// [`DecodeError`] when the bytes are none.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let wire: WireFields<'_> = codec::decode("introduction", bytes)?;
+        if wire.quic == Some(0) {
+            return Err(DecodeError::Malformed {
+                what: "introduction",
+            });
+        }
         Ok(Self {
             cluster: wire.cluster.to_owned(),
             cluster_id: wire.cluster_id.map(str::to_owned),
@@ -286,6 +295,7 @@ impl IntroductionFields {
             gossip_key: wire.gossip_key,
             advertised: wire.advertised.to_owned(),
             leaf: wire.leaf,
+            quic: wire.quic,
         })
     }
 }
@@ -348,6 +358,41 @@ mod tests {
             ..sent
         };
         assert!(Hello::decode(&long.encode()).is_err());
+    }
+
+    #[test]
+    fn the_fields_of_an_introduction_come_back_as_they_were_signed() {
+        let sent = IntroductionFields {
+            cluster: "zeebe-cluster".to_owned(),
+            cluster_id: None,
+            id: MemberId::new("1").unwrap(),
+            generation: Generation::new(3),
+            serial: 4,
+            gossip_key: [5; 32],
+            advertised: "[::1]:26502".to_owned(),
+            leaf: [6; 32],
+            quic: Some(26_503),
+        };
+        let bytes = sent.encode();
+        assert_eq!(IntroductionFields::decode(&bytes).unwrap(), sent);
+        assert_eq!(
+            bytes[bytes.len() - 4..],
+            [1, 251, 0x87, 0x67],
+            "the port comes last"
+        );
+        let none = IntroductionFields { quic: None, ..sent };
+        assert_eq!(IntroductionFields::decode(&none.encode()).unwrap(), none);
+        for (port, wrong) in [(Some(0), "no port"), (Some(1), "cut")] {
+            let mut bytes = IntroductionFields {
+                quic: port,
+                ..none.clone()
+            }
+            .encode();
+            if port == Some(1) {
+                bytes.pop();
+            }
+            assert!(IntroductionFields::decode(&bytes).is_err(), "{wrong}");
+        }
     }
 
     #[test]

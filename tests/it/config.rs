@@ -354,7 +354,7 @@ fn a_bad_variable_is_one_line_and_exit_2() {
         (
             "ZEEBE_BROKER_NETWORK_TRANSPORT",
             "quic",
-            "not available in this version tcp",
+            "zeebe.broker.network.transport zeebe.broker.network.security.enabled quic takes TLS",
         ),
         (
             "ZEEBE_BROKER_CLUSTER_TOKEN",

@@ -1,7 +1,8 @@
-//! Messages and streams between whole nodes, on loopback sockets, in plaintext and over TLS.
+//! Messages and streams between whole nodes, on loopback sockets: in plaintext, over TLS and over QUIC.
 
 mod failures;
 mod lives;
+mod quic;
 mod site;
 mod streams;
 
@@ -19,7 +20,7 @@ use self::site::{Site, ask, id, until, within};
 
 #[tokio::test]
 async fn requests_are_answered_and_messages_taken_whoever_dialled() {
-    for site in Site::both() {
+    for site in Site::all() {
         let [one, two, three] = site.trio().await;
         let _echo = [&one, &two, &three].map(|node| {
             let name = node.local().record().id.to_string();
@@ -42,6 +43,11 @@ async fn requests_are_answered_and_messages_taken_whoever_dialled() {
         }
         // One connection for each pair, used by both of its ends.
         assert_eq!(one.stats().messaging.connections, 2);
+        let carries = one.connections();
+        let carries = carries.iter().filter(|it| it.has_messages);
+        assert!(carries.clone().count() == 2);
+        assert!(carries.into_iter().all(|it| it.transport == site.transport));
+        assert_eq!(one.stats().quic_fallbacks, 0);
         assert_eq!(two.stats().messaging.connections, 1);
         let stats = one.stats().messaging;
         assert_eq!((stats.calls, stats.waiting, stats.subjects), (0, 0, 1));
@@ -66,7 +72,7 @@ async fn requests_are_answered_and_messages_taken_whoever_dialled() {
 /// The sender is the member that has proven itself, with the certificate that it has done so with.
 #[tokio::test]
 async fn a_handler_knows_who_has_sent_a_message() {
-    for site in Site::both() {
+    for site in Site::all() {
         let [one, two, three] = site.trio().await;
         let _who = one.messenger().handle("who", |request: Request| {
             let who = format!("{} {:?}", request.sender(), request.sender_certificate());
@@ -85,7 +91,7 @@ async fn a_handler_knows_who_has_sent_a_message() {
 
 #[tokio::test]
 async fn both_ends_may_dial_at_once() {
-    for site in Site::both() {
+    for site in Site::all() {
         let (one, two) = site.pair().await;
         let _echo = [&one, &two].map(|node| node.messenger().handle("echo", echo));
         let (here, there) = (one.messenger(), two.messenger());
@@ -107,7 +113,7 @@ async fn both_ends_may_dial_at_once() {
 #[tokio::test]
 async fn a_thousand_requests_at_once_are_all_answered_and_few_are_handled_at_a_time() {
     const HANDLED_MAX: usize = 16;
-    for site in Site::both() {
+    for site in Site::all() {
         let options = MessagingOptions {
             handlers_max: NonZeroUsize::new(HANDLED_MAX).unwrap(),
             ..MessagingOptions::default()

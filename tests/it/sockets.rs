@@ -637,6 +637,7 @@ impl Link {
             channel: Channel::Plain,
             peer: None,
             session: None,
+            quic: None,
         });
         (dialer, listener)
     }
@@ -652,6 +653,7 @@ impl Link {
             channel: Channel::Plain,
             peer: None,
             session: None,
+            quic: None,
         };
         (Self::open(secured), peer)
     }

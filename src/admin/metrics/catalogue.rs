@@ -198,6 +198,12 @@ pub(super) const METRICS: &[Row] = &[
         read: Read::Counter(|reading, put| put(&[], reading.stats.overflows as f64)),
     },
     Row {
+        name: "phalanx_quic_fallbacks_total",
+        labels: &[],
+        help: "Connections of messages dialled over TCP by a node that speaks QUIC.",
+        read: Read::Counter(|reading, put| put(&[], reading.stats.quic_fallbacks as f64)),
+    },
+    Row {
         name: "phalanx_handshakes_total",
         labels: &["side", "outcome", "code", "key_exchange"],
         help: "Connections secured, or not: by which side this node was on, the code of a failure, and the key exchange of TLS (none: plaintext).",

@@ -116,6 +116,10 @@ pub struct ConnectionView {
     pub dialed: bool,
     /// How it is secured; null without TLS.
     pub tls: Option<TlsView>,
+    /// What carries it: `quic` or `tcp`.
+    pub transport: String,
+    /// Whether messages and streams are what it carries.
+    pub has_messages: bool,
 }
 
 /// What a TLS connection was agreed on.
@@ -180,6 +184,8 @@ impl From<Connection> for ConnectionView {
             peer: connection.peer,
             dialed: connection.is_dialed,
             tls: connection.session.as_ref().map(TlsView::from),
+            transport: connection.transport.to_string(),
+            has_messages: connection.has_messages,
         }
     }
 }

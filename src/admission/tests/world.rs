@@ -177,6 +177,7 @@ impl World {
                 gossip_key: gossip.public(),
                 advertised: options.advertised.to_string(),
                 leaf: *trust.leaf_sha256().as_bytes(),
+                quic: None,
             };
             Credentials {
                 introduction: sign(trust, fields),

@@ -42,7 +42,8 @@ const SOCKETS: &[Row] = &[
     row("socketSendBuffer", SOCKET_BUFFER, "", "Send buffer of each socket; the system decides when not set."),
     row("socketReceiveBuffer", SOCKET_BUFFER, "", "Receive buffer of each socket; the system decides when not set."),
     row("udpEnabled", Kind::Bool, "true", "Whether there is a datagram socket; without one, gossip uses TCP."),
-    row("transport", Kind::Choice(&["tcp", "quic"]), "tcp", "What carries messages and streams.").planned(),
+    row("transport", Kind::Choice(&["tcp", "quic"]), "tcp", "What carries messages and streams; quic takes TLS, and TCP carries the rest."),
+    row("quic.port", PORT_OR_FREE, "", "UDP port for QUIC; 0 takes a free one. The number behind the TCP port when not set."),
 ];
 
 const SECURITY: &[Row] = &[

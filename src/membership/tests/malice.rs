@@ -344,6 +344,7 @@ fn claim_of_the_owners_id(story: &Story, later: i64) -> (Introduction, Vec<u8>) 
         gossip_key: gossip.public(),
         advertised: options.local.advertised.to_string(),
         leaf: *trust.leaf_sha256().as_bytes(),
+        quic: None,
     };
     let fields = fields.encode();
     let signature = trust.sign_introduction(&fields).unwrap();

@@ -8,9 +8,11 @@ use tokio::task::AbortHandle;
 use super::Driver;
 use crate::admission::{LinkChange, LinkId, Opened};
 use crate::node::log::Chain;
+use crate::node::quic::may_carry;
 use crate::transport::door::Secured;
 use crate::transport::link::{self, LinkEvent, LinkHandle};
 use crate::transport::tcp::Place;
+use crate::transport::{Transport, quic};
 use crate::wire::frame::Frame;
 use crate::wire::hello::Side;
 use crate::wire::refusal::Code;
@@ -26,6 +28,8 @@ pub(super) struct Link {
     pub(super) handle: LinkHandle,
     /// Its place among the unproven, until it has proven itself.
     place: Option<Place>,
+    /// The connection it is a stream of.
+    pub(super) quic: Option<quic::Connection>,
 }
 
 impl Driver {
@@ -45,6 +49,14 @@ impl Driver {
 
     pub(super) fn take_frame(&mut self, id: LinkId, frame: Frame) {
         let name = frame.name();
+        let quic = self.links.get(&id).and_then(|link| link.quic.as_ref());
+        if let Some(quic) = quic
+            && !may_carry(&frame)
+        {
+            tracing::debug!(link = %id, frame = name, "QUIC is for messages alone");
+            quic.close(Code::ProtocolViolation);
+            return self.cut(id, Code::ProtocolViolation);
+        }
         // Nothing else passes the core unless the other end is proven.
         let proves = matches!(frame, Frame::Ready) || !link::is_handshake(&frame);
         let mut result = Ok(());
@@ -73,17 +85,27 @@ impl Driver {
             stream,
             channel,
             session,
+            quic,
             ..
         } = secured;
+        let transport = match quic {
+            Some(_) => Transport::Quic,
+            None => Transport::Tcp,
+        };
         if let Some(session) = &session {
             let is_post_quantum = session.is_post_quantum();
-            tracing::debug!(link = %id, %peer, %session, is_post_quantum, "a connection is secured");
+            tracing::debug!(link = %id, %peer, %transport, %session, is_post_quantum, "a connection is secured");
         }
         self.shared.handshakes.succeeded(side, session.as_ref());
-        self.shared.sessions.insert(id, peer, session);
+        self.shared.sessions.insert(id, peer, session, transport);
         let (handle, task) = link::open(stream, id, self.link_report.clone());
         self.tasks.spawn(task);
-        self.links.insert(id, Link { handle, place });
+        let link = Link {
+            handle,
+            place,
+            quic,
+        };
+        self.links.insert(id, link);
         let opened = Opened {
             side,
             peer,

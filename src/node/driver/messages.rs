@@ -73,6 +73,9 @@ impl Driver {
             return self.shared.messaging.dial_failed(link, Code::Unreachable);
         };
         tracing::debug!(%link, member = %peer.id, peer = %peer.addr, "a connection carries messages");
+        if let Some(quic) = &held.quic {
+            quic.lift_limit();
+        }
         let given_up = held.handle.give_up();
         let first = first.map_or_else(Vec::new, |first| first.encode());
         let messaging = Arc::clone(&self.shared.messaging);

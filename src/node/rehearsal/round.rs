@@ -17,7 +17,7 @@ use crate::admission::{
     ATTEMPTS_MAX, Action, JoinOutcome, JoinVerdict, LinkChange, LinkId, Opened,
 };
 use crate::member::Generation;
-use crate::membership::{Guest, Options};
+use crate::membership::{Guest, Options, Over};
 use crate::seal::Seed;
 use crate::time::Timestamp;
 use crate::transport::door::Secured;
@@ -310,7 +310,7 @@ impl<'a> Round<'a> {
             Action::Open { link, addr, .. } => {
                 let names = self.names.get(&addr).cloned().unwrap_or_default();
                 let (how, report) = (self.door.dialling.clone(), self.door.report.clone());
-                let dial = work::dial(link, (addr, names), how, report);
+                let dial = work::dial(link, (addr, names), Over::Tcp, how, report);
                 self.door.tasks.spawn(dial);
                 self.under_way.insert(link, Attempt::new(addr));
             }

@@ -229,6 +229,7 @@ impl Intruder {
             gossip_key: gossip().public(),
             advertised: of.record().addr.to_string(),
             leaf: *self.own.leaf_sha256().as_bytes(),
+            quic: None,
         };
         let fields = fields.encode();
         let signature = self.own.sign_introduction(&fields).unwrap();

@@ -20,7 +20,7 @@ use super::site::{Site, ask, id, open, until, within};
 
 #[tokio::test]
 async fn what_cannot_be_handled_says_why() {
-    for site in Site::both() {
+    for site in Site::all() {
         let options = MessagingOptions {
             message_len_max: 100_000,
             ..MessagingOptions::default()
@@ -102,7 +102,7 @@ async fn what_cannot_be_handled_says_why() {
 
 #[tokio::test]
 async fn a_handler_may_come_late_and_go() {
-    for site in Site::both() {
+    for site in Site::all() {
         let (one, two) = site.pair().await;
         let (messenger, to) = (one.messenger(), id("2"));
         let ask = async || within(messenger.request(&to, "late", "x")).await;
@@ -148,7 +148,7 @@ impl Watched {
 
 #[tokio::test]
 async fn a_handler_is_dropped_once_nobody_waits_for_it() {
-    for site in Site::both() {
+    for site in Site::all() {
         let (one, two) = site.pair().await;
         let watched = Watched::default();
         let handled = watched.clone();
@@ -172,7 +172,7 @@ async fn a_handler_is_dropped_once_nobody_waits_for_it() {
 
 #[tokio::test]
 async fn a_node_that_is_killed_leaves_nobody_waiting() {
-    for site in Site::both() {
+    for site in Site::all() {
         let (one, two) = site.pair().await;
         let watched = Watched::default();
         let handled = watched.clone();
@@ -206,7 +206,7 @@ async fn a_node_that_is_killed_leaves_nobody_waiting() {
 
 #[tokio::test]
 async fn a_node_that_leaves_lets_what_is_under_way_end_but_not_for_ever() {
-    for site in Site::both() {
+    for site in Site::all() {
         let (one, two) = site.pair().await;
         let (begun, mut begins) = mpsc::unbounded_channel();
         let go_on = Arc::new(Notify::new());
@@ -246,7 +246,7 @@ async fn a_node_that_leaves_lets_what_is_under_way_end_but_not_for_ever() {
 /// A stranger that speaks the protocol of messages perfectly well, and has proven nothing.
 #[tokio::test]
 async fn no_byte_of_a_message_is_taken_from_whoever_has_not_proven_itself() {
-    for site in Site::both() {
+    for site in Site::all() {
         let (one, _two) = site.pair().await;
         let handled = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&handled);
@@ -279,7 +279,7 @@ async fn no_byte_of_a_message_is_taken_from_whoever_has_not_proven_itself() {
     }
 }
 
-struct Deaf;
+pub(super) struct Deaf;
 
 impl Inbox for Deaf {
     fn call(&self, _: IncomingCall) {}
@@ -288,7 +288,7 @@ impl Inbox for Deaf {
 }
 
 /// It believes the cluster's authority, and its certificate is its own.
-fn stranger(authority: &str) -> Trust {
+pub(super) fn stranger(authority: &str) -> Trust {
     let made = rcgen::generate_simple_self_signed(["stranger".to_owned()]).unwrap();
     let (chain, key) = (made.cert.pem(), made.signing_key.serialize_pem());
     let pem = TrustPem {

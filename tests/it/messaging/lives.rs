@@ -12,7 +12,7 @@ use super::site::{PATIENCE, Site, all_see, ask, id, until, within};
 /// A member comes back in another life, at another address; the same messenger reaches it there.
 #[tokio::test]
 async fn a_member_that_comes_back_elsewhere_is_reached_there() {
-    for site in Site::both() {
+    for site in Site::all() {
         let (one, two) = site.pair().await;
         let echoes = two.messenger().handle("echo", echo);
         let asked = async || ask(&one, "2", "echo", "x").await;
@@ -42,7 +42,12 @@ async fn a_member_that_comes_back_elsewhere_is_reached_there() {
 /// end was made with the last of them.
 #[tokio::test]
 async fn certificates_are_renewed_without_a_failed_call() {
-    let site = Site::tls();
+    for site in [Site::tls(), Site::quic()] {
+        renews_without_a_failed_call(&site).await;
+    }
+}
+
+async fn renews_without_a_failed_call(site: &Site) {
     let (one, two) = site.pair().await;
     let _echo = [&one, &two].map(|node| node.messenger().handle("echo", echo));
     let stop = Arc::new(AtomicBool::new(false));
@@ -89,7 +94,7 @@ fn introduction(node: &Node, name: &str) -> Option<phalanx::member::Introduction
 
 #[tokio::test]
 async fn an_idle_connection_is_closed_and_made_again_when_it_is_wanted() {
-    for site in Site::both() {
+    for site in Site::all() {
         let options = MessagingOptions {
             idle_timeout: Duration::from_millis(200),
             ..MessagingOptions::default()

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use phalanx::member::{MemberId, MemberState};
+use phalanx::transport::Transport;
 use phalanx::transport::messages::ByteStream;
 use phalanx::trust::TrustOptions;
 use phalanx::wire::hash::sha256;
@@ -20,6 +21,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) struct Site {
     root: TempDir,
+    /// What carries messages.
+    pub(super) transport: Transport,
     authority: Option<CertifiedIssuer<'static, KeyPair>>,
 }
 
@@ -27,6 +30,7 @@ impl Site {
     pub(super) fn plain() -> Self {
         Self {
             root: tempfile::tempdir().unwrap(),
+            transport: Transport::Tcp,
             authority: None,
         }
     }
@@ -42,8 +46,16 @@ impl Site {
         }
     }
 
-    pub(super) fn both() -> [Self; 2] {
-        [Self::plain(), Self::tls()]
+    pub(super) fn quic() -> Self {
+        Self {
+            transport: Transport::Quic,
+            ..Self::tls()
+        }
+    }
+
+    /// Plaintext, TLS over TCP, QUIC.
+    pub(super) fn all() -> [Self; 3] {
+        [Self::plain(), Self::tls(), Self::quic()]
     }
 
     pub(super) fn is_tls(&self) -> bool {
@@ -89,7 +101,10 @@ impl Site {
     }
 
     pub(super) fn builder(&self, name: &str) -> NodeBuilder {
-        let builder = Node::builder().member_id(name).bind("127.0.0.1:0");
+        let builder = Node::builder()
+            .member_id(name)
+            .bind("127.0.0.1:0")
+            .transport(self.transport);
         match self.is_tls() {
             true => builder.tls(self.files(name)),
             false => builder,

@@ -23,7 +23,7 @@ fn taken(node: &Node, subject: &str) -> (Registration, mpsc::UnboundedReceiver<B
 
 #[tokio::test]
 async fn a_stream_is_read_to_its_end_while_the_other_way_goes_on() {
-    for site in Site::both() {
+    for site in Site::all() {
         let (one, two) = site.pair().await;
         let _upper = two
             .messenger()
@@ -61,7 +61,7 @@ async fn a_stream_is_read_to_its_end_while_the_other_way_goes_on() {
 
 #[tokio::test]
 async fn either_end_may_give_a_stream_up_and_says_why() {
-    for site in Site::both() {
+    for site in Site::all() {
         let (one, two) = site.pair().await;
         let (_log, mut opened) = taken(&two, "log");
         let mut here = open(&one, "2", "log").await.unwrap();
@@ -94,7 +94,7 @@ async fn either_end_may_give_a_stream_up_and_says_why() {
 #[tokio::test]
 async fn a_stream_that_is_not_read_holds_up_no_other() {
     const LEN: usize = 64 << 20;
-    for site in Site::both() {
+    for site in Site::all() {
         let (one, two) = site.pair().await;
         let _echo = two.messenger().handle("echo", super::echo);
         let (_stalled, mut stalled) = taken(&two, "stalled");
