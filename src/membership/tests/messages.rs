@@ -190,7 +190,13 @@ fn handed_over() -> (Membership, LinkId) {
     let far = MemberId::new("4").unwrap();
     outputs(&mut node);
     let link = node.connect(NOW, &far).unwrap();
-    let [Output::Open { addr: to, .. }] = outputs(&mut node)[..] else {
+    let [
+        Output::Open {
+            addr: to,
+            over: Over::QuicOrTcp(None),
+            ..
+        },
+    ] = outputs(&mut node)[..] else {
         panic!("dialled at once");
     };
     assert_eq!(to, addr(4));
