@@ -292,6 +292,12 @@ impl Calling {
         }
     }
 
+    /// Whether a call has begun of which nothing is out.
+    pub(super) fn has_unsent_head(&self) -> bool {
+        let mut calls = self.calls.values();
+        calls.any(|call| call.phase == Phase::Sending(None))
+    }
+
     /// Ends all calls with the connection.
     pub(super) fn end(&mut self, code: Code, agenda: &mut Agenda) {
         self.waiting.clear();

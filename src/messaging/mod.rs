@@ -356,6 +356,11 @@ impl Session {
                 Turn::Stream(id) => self.streams.take_turn(id, out, agenda),
             }
         }
+        // Not before the heads of calls that have begun: behind it none may follow.
+        if self.draining.ours && !self.draining.is_told && !self.calling.has_unsent_head() {
+            self.draining.is_told = true;
+            out.push_frame(0, &Frame::Drain);
+        }
         self.settle(now);
         if self.is_drained() {
             self.end(Ending {
@@ -526,10 +531,6 @@ impl Session {
         }
         if let Some(number) = self.heart.pong.take() {
             out.push_frame(0, &Frame::Pong(number));
-        }
-        if self.draining.ours && !self.draining.is_told {
-            self.draining.is_told = true;
-            out.push_frame(0, &Frame::Drain);
         }
         self.send_credit(out);
     }

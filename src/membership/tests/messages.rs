@@ -196,7 +196,8 @@ fn handed_over() -> (Membership, LinkId) {
             over: Over::QuicOrTcp(None),
             ..
         },
-    ] = outputs(&mut node)[..] else {
+    ] = outputs(&mut node)[..]
+    else {
         panic!("dialled at once");
     };
     assert_eq!(to, addr(4));

@@ -205,6 +205,40 @@ fn a_drain_lets_everything_finish_and_begins_nothing() {
     }
 }
 
+/// A call may have begun that nothing is out of yet when its end wants to drain.
+#[test]
+fn what_has_begun_goes_out_before_the_word_that_nothing_more_will() {
+    let mut pair = Pair::new(SessionOptions::default());
+    let call = NewCall {
+        subject: "a",
+        message: Message::plain(Bytes::from_static(b"x")),
+        wants_reply: true,
+        deadline: LATER,
+    };
+    let id = pair.dialer.session.call(pair.now, call).unwrap();
+    let opened = pair.dialer.session.open_stream(pair.now, "b", LATER);
+    pair.dialer.session.drain(pair.now);
+    pair.exchange();
+    assert_eq!(pair.listener.violation(), None);
+    let events = pair.listener.events();
+    let [
+        Event::StreamOffered { id: offered, .. },
+        Event::Called(called),
+    ] = &events[..]
+    else {
+        panic!("{events:?}");
+    };
+    pair.listener.session.accept_stream(*offered);
+    pair.answer(called.id, Ok(Bytes::new()));
+    let stream = opened.unwrap();
+    let events = pair.dialer.events();
+    assert!(events.contains(&answered(id, Ok(Bytes::new()))));
+    pair.dialer.session.drop_stream(pair.now, stream);
+    pair.listener.session.drop_stream(pair.now, *offered);
+    pair.exchange();
+    assert_eq!(pair.dialer.session.ending().unwrap().cause, Cause::Drained);
+}
+
 #[test]
 fn silence_is_asked_about_and_then_ends_the_connection() {
     let options = SessionOptions::default();
