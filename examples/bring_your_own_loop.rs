@@ -165,7 +165,7 @@ impl World {
                 self.inputs
                     .push_back((host, Input::Resolved(contact, addrs)));
             }
-            Output::Open { link, addr } => self.connect(host, link, addr),
+            Output::Open { link, addr, .. } => self.connect(host, link, addr),
             Output::Send(link, frame) => {
                 let far = self.hosts[host].links.get(&link);
                 let input = far.map(|(there, link)| (*there, Input::Frame(*link, frame)));
