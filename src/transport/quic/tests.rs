@@ -334,7 +334,7 @@ async fn a_refusal_is_read_before_the_connection_ends() {
     let dialling = tokio::spawn(task);
     handle.send(&Frame::Ready).unwrap();
     let accepted = accepted.await.unwrap().unwrap();
-    let (events, _) = tokio::sync::mpsc::channel(4);
+    let (events, _unread) = tokio::sync::mpsc::channel(4);
     let (refusing, task) = link::open(accepted.stream, (), events);
     let told = Frame::Refused {
         code: Code::JoinFirst,
