@@ -269,9 +269,8 @@ async fn an_id_in_use_is_refused_and_the_holder_keeps_it() {
 async fn a_node_alone_is_ready_and_one_without_an_answer_too() {
     let alone = start(builder("1")).await;
     within(alone.joined()).await.unwrap();
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let addr = nobody.local_addr().unwrap();
-    drop(nobody);
+    let nobody = *crate::support::free_ports(1).start();
+    let addr = std::net::SocketAddr::from(([127, 0, 0, 1], nobody));
     let hopeful = start(builder("2").contact_point(addr)).await;
     within(hopeful.joined()).await.unwrap();
     assert_eq!(hopeful.members().len(), 1);

@@ -9,7 +9,7 @@ use phalanx::trust::{DevCertificates, DevNode};
 
 use super::broker::{Security, Site, phalanx};
 use crate::recipes::NodeFiles;
-use crate::support::now;
+use crate::support::{free_ports, now};
 
 const CHAIN: &str = "ZEEBE_BROKER_NETWORK_SECURITY_CERTIFICATECHAINPATH";
 const KEY: &str = "ZEEBE_BROKER_NETWORK_SECURITY_PRIVATEKEYPATH";
@@ -156,8 +156,10 @@ fn each_bad_address_or_port_is_one_line_and_no_start() {
     let site = Site::new(1);
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken_tcp = taken.local_addr().unwrap().port().to_string();
-    let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let taken_udp = taken.local_addr().unwrap().port().to_string();
+    // No port that systems hand out for outgoing connections: one of those may hold the number for TCP just then.
+    let taken_udp = *free_ports(1).start();
+    let _taken = UdpSocket::bind(("127.0.0.1", taken_udp)).unwrap();
+    let taken_udp = taken_udp.to_string();
     let advertised = "ZEEBE_BROKER_NETWORK_ADVERTISEDHOST";
     let rows: &[Row] = &[
         (
