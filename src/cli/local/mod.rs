@@ -56,6 +56,9 @@ pub(super) struct Args {
     /// Node i listens on port N+10i and answers `phalanx members` on N+10i+5; free ports without it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     base_port: Option<u16>,
+    /// Keep the logs when all has gone well; else they stay only where something went wrong.
+    #[arg(long)]
+    keep: bool,
 }
 
 /// Why there is no cluster, or none that does what it should.
@@ -104,7 +107,9 @@ async fn live(args: &Args) -> Exit {
         true => cluster.check().await,
         false => cluster.show().await,
     };
-    cluster.plan.remove_certificates();
+    if outcome.is_ok() && !args.keep {
+        cluster.plan.remove_logs();
+    }
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error}");
         if let Some(tail) = error.node().and_then(|id| cluster.log_tail(id)) {

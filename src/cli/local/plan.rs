@@ -97,8 +97,18 @@ impl Plan {
         self.held.clear();
     }
 
-    /// Removes the certificates and keys; the logs stay.
-    pub(super) fn remove_certificates(&self) {
+    /// Removes the logs, and with them all that there was.
+    pub(super) fn remove_logs(&self) {
+        if let Err(error) = fs::remove_dir_all(&self.directory) {
+            let directory = self.directory.display();
+            eprintln!("warning: {directory} cannot be removed: {error}");
+        }
+    }
+}
+
+impl Drop for Plan {
+    /// Removes the certificates and keys, which nobody has a use for any more.
+    fn drop(&mut self) {
         // Where there was no TLS there is nothing to remove.
         let _ = fs::remove_dir_all(certificates(&self.directory));
     }

@@ -1,6 +1,7 @@
 //! `phalanx local` and `phalanx members`.
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
@@ -13,7 +14,7 @@ fn a_local_cluster_forms_and_leaves_with_figures_last() {
     for options in [&[][..], &["--tls"], &["--nodes", "5", "--tls"]] {
         let output = phalanx(&[])
             .env("RUST_LOG", "phalanx=debug")
-            .args(["local", "--check"])
+            .args(["local", "--check", "--keep"])
             .args(options)
             .output()
             .unwrap();
@@ -23,15 +24,38 @@ fn a_local_cluster_forms_and_leaves_with_figures_last() {
         let figures = text.lines().last().unwrap();
         let [formed, left] = seconds(figures);
         assert!(formed < 3.0 && left < 10.0, "{figures}");
-        for log in text
-            .split_whitespace()
-            .filter(|word| word.ends_with(".log"))
-        {
+        for log in logs(&text) {
             let log = std::fs::read_to_string(log).unwrap();
             assert!(log.contains("left the cluster"), "{log}");
             assert!(!log.contains("would not close"), "{log}");
         }
+        let directory = logs(&text).next().and_then(Path::parent).unwrap();
+        assert!(
+            !directory.join("certificates").exists(),
+            "keys are not kept"
+        );
+        std::fs::remove_dir_all(directory).unwrap();
     }
+}
+
+#[test]
+fn a_local_cluster_leaves_nothing_behind_that_nobody_wanted() {
+    let output = phalanx(&[])
+        .args(["local", "--check", "--nodes", "2", "--tls"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert_eq!(logs(&text).count(), 2, "{text}");
+    for log in logs(&text) {
+        assert!(!log.parent().unwrap().exists(), "{}", log.display());
+    }
+}
+
+/// The files of logs that are named.
+fn logs(text: &str) -> impl Iterator<Item = &Path> {
+    let words = text.split_whitespace();
+    words.filter(|word| word.ends_with(".log")).map(Path::new)
 }
 
 /// The two numbers of `formed in 0.1 s after the last start, left in 0.2 s`.
@@ -57,6 +81,10 @@ fn a_local_cluster_that_cannot_form_says_why() {
         .unwrap();
     let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{text}");
+    let said = String::from_utf8(output.stdout).unwrap();
+    let kept = logs(&said).next().and_then(Path::parent).unwrap();
+    assert!(kept.join("node1.log").exists(), "{said}");
+    std::fs::remove_dir_all(kept).unwrap();
     for words in [
         "error: node 1 ended",
         "exit status: 3",
