@@ -4,9 +4,11 @@
     tests/containers.py target/release/phalanx
 
 Needs root and an engine: docker with its compose plugin, or podman, for which podman-compose is got from PyPI (Debian's knows no
-aliases). Where the engine can pull no base image, one is made with debootstrap. Without engine or root it says so and passes.
+aliases). Where the engine can pull no base image, one is made with debootstrap. Without engine or root it says so and passes. What the
+dashboard of a surviving broker shows is read with chromium, which chromedriver drives; without them it says so and leaves that out.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -59,23 +61,8 @@ def tell(engine):
     for broker in brokers:
         broker.until_seen({"0": "alive", "1": "alive", "2": "alive"})
     print("three brokers see each other")
-
-    brokers[2].kill()
-    for broker in brokers[:2]:
-        broker.until_seen({"2": "dead"})
-    print("the one that was killed is dead to the others")
-    brokers[2].start()
-    for broker in brokers:
-        broker.until_seen({"0": "alive", "1": "alive", "2": "alive"})
-    print("started again it is back")
-
-    with brokers[1].cut_off():
-        brokers[0].until_seen({"1": "dead", "2": "alive"})
-        brokers[1].until_seen({"0": "dead", "2": "dead"})
-        print("the one that was cut off is dead to the others, and they to it")
-    for broker in brokers:
-        broker.until_seen({"0": "alive", "1": "alive", "2": "alive"})
-    print("healed, all see each other again")
+    with brokers[0].page() as page:
+        live_through(brokers, page)
 
     told = brokers[0].events()
     for member in ["1", "2"]:
@@ -93,6 +80,37 @@ def tell(engine):
     for broker in brokers[1:]:
         broker.until_seen({"0": "left"})
     print(f"told to stop, one said goodbye and ended with 0 within {took:.1f} s")
+
+
+def live_through(brokers, page):
+    """One dies and comes back, one is cut off and comes back; the page of broker 0 shows it."""
+    page.until("#verdict", "All 3 members are alive")
+
+    brokers[2].kill()
+    for broker in brokers[:2]:
+        broker.until_seen({"2": "dead"})
+    page.until("#members tr[data-member='2']", "dead")
+    page.until("#verdict", "2 of 3 members are alive")
+    print("the one that was killed is dead to the others")
+    brokers[2].start()
+    for broker in brokers:
+        broker.until_seen({"0": "alive", "1": "alive", "2": "alive"})
+    page.until("#verdict", "All 3 members are alive")
+    print("started again it is back")
+
+    with brokers[1].cut_off():
+        brokers[0].until_seen({"1": "dead", "2": "alive"})
+        brokers[1].until_seen({"0": "dead", "2": "dead"})
+        page.until("#members tr[data-member='1']", "dead")
+        page.until("#attention", "1 is dead since")
+        print("the one that was cut off is dead to the others, and they to it")
+    for broker in brokers:
+        broker.until_seen({"0": "alive", "1": "alive", "2": "alive"})
+    page.until("#members tr[data-member='1']", "alive")
+    page.until("#verdict", "All 3 members are alive")
+    for words in ["1 is dead, says", "2 is dead, says", "1 joined", "2 joined"]:
+        page.until("#timeline", words)
+    print("healed, all see each other again")
 
 
 def find_engine():
@@ -219,10 +237,93 @@ class Container:
 
     def metrics(self):
         """What a scraper in the broker's own network gets."""
-        process = self.run("inspect", "--format", "{{.State.Pid}}", self.name).stdout.strip()
         scrape = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:9600/metrics').read().decode())"
-        command = ["nsenter", "-t", process, "-n", sys.executable, "-c", scrape]
-        return run(command, stdout=subprocess.PIPE).stdout
+        return run(self.inside(sys.executable, "-c", scrape), stdout=subprocess.PIPE).stdout
+
+    def inside(self, *command):
+        """A command of the host's in the network of this container, where alone the management port is reached."""
+        process = self.run("inspect", "--format", "{{.State.Pid}}", self.name).stdout.strip()
+        return ["nsenter", "-t", process, "-n", *command]
+
+    @contextlib.contextmanager
+    def page(self):
+        """The dashboard in a browser, or what stands for it where there is none."""
+        if not (shutil.which("chromium") and shutil.which("chromedriver")):
+            print("left out: the dashboard, for which it takes chromium and chromedriver")
+            yield NoPage()
+            return
+        driver = subprocess.Popen(
+            self.inside("chromedriver", f"--port={DRIVER_PORT}"), stdout=subprocess.DEVNULL
+        )
+        page = None
+        try:
+            page = Page(self)
+            yield page
+            print("the dashboard of a surviving broker has shown both deaths and both returns")
+        finally:
+            if page is not None:
+                page.close()
+            driver.terminate()
+            driver.wait()
+
+
+class NoPage:
+    def until(self, selector, words):
+        pass
+
+
+class Page:
+    """The dashboard of one broker in a browser within its network, by the WebDriver protocol (W3C)."""
+
+    def __init__(self, container):
+        self.inside = container.inside(sys.executable, "-c", EXCHANGE)
+        deadline = time.monotonic() + PATIENCE
+        while self.ask("GET", "/status", None) is None:
+            if time.monotonic() > deadline:
+                raise SystemExit("chromedriver does not start")
+            time.sleep(0.2)
+        options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        wanted = {"alwaysMatch": {"goog:chromeOptions": {"args": options}}}
+        opened = self.ask("POST", "/session", {"capabilities": wanted})
+        if opened is None:
+            raise SystemExit("chromium does not start")
+        self.session = f"/session/{opened['sessionId']}"
+        self.ask("POST", f"{self.session}/url", {"url": "http://127.0.0.1:9600/"})
+
+    def until(self, selector, words):
+        """Waits until the element says these words."""
+        script = "return document.querySelector(arguments[0])?.innerText ?? ''"
+        asked = {"script": script, "args": [selector]}
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            text = self.ask("POST", f"{self.session}/execute/sync", asked) or ""
+            if words in text:
+                return
+            if time.monotonic() > deadline:
+                raise SystemExit(f"{selector} does not say {words!r} after {PATIENCE} s: {text}")
+            time.sleep(0.2)
+
+    def close(self):
+        self.ask("DELETE", self.session, None)
+
+    def ask(self, method, path, body):
+        """What the driver answers; None if it does not."""
+        asked = json.dumps([method, f"http://127.0.0.1:{DRIVER_PORT}{path}", body])
+        answer = subprocess.run(
+            [str(part) for part in self.inside], input=asked, capture_output=True, text=True
+        )
+        return json.loads(answer.stdout)["value"] if answer.returncode == 0 else None
+
+
+DRIVER_PORT = 9515
+# Run in the network of the container: one exchange with the driver.
+EXCHANGE = """
+import json, sys, urllib.request
+method, url, body = json.load(sys.stdin)
+data = None if body is None else json.dumps(body).encode()
+request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
+print(urllib.request.urlopen(request, timeout=60).read().decode())
+"""
 
 
 class Cut:
