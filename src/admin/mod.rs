@@ -40,7 +40,7 @@ pub use view::{
 };
 
 use crate::config::{Management, Settings, Token};
-use crate::node::{Node, TokenLoadError, TokenSource};
+use crate::node::{EventStream, Node, TokenLoadError, TokenSource};
 use crate::trust::LoadError;
 use access::Guard;
 use context::Context;
@@ -138,13 +138,15 @@ impl Admin {
         self.addr
     }
 
-    /// Answers for `node`, which is configured like `settings` says, until the returned future is dropped.
-    pub async fn serve(self, node: Node, settings: &Settings) {
+    /// Answers for `node`, which is configured like `settings` says, until the returned future is dropped. What of `events` it is
+    /// given is what it tells of, so they come from [`Node::start_watched`].
+    pub async fn serve(self, node: Node, events: EventStream, settings: &Settings) {
         let settings = settings.entries().map(SettingView::from).collect();
         let context = Arc::new(Context::new(node, settings));
         let service = Service {
             router: api::router(Arc::clone(&context), Arc::new(self.guard)),
             context,
+            events,
             certificate: self.certificate,
         };
         let served = async { server::serve(self.listener.into_std()?, service).await };

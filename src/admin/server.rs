@@ -26,6 +26,7 @@ use tokio_rustls::TlsAcceptor;
 use super::context::Context;
 use super::tls::Certificate;
 
+use crate::node::EventStream;
 /// The most connections open at once. One more is closed as it comes.
 pub(super) const CONNECTIONS_MAX: usize = 512;
 /// How long a TLS handshake may take.
@@ -44,6 +45,8 @@ pub(super) struct Service {
     pub(super) router: Router,
     pub(super) context: Arc<Context>,
     pub(super) certificate: Option<Certificate>,
+    /// What happens, from the start of the node on.
+    pub(super) events: EventStream,
 }
 
 /// Serves in a thread of its own, for as long as the returned future lives.
@@ -71,11 +74,11 @@ async fn accept(listener: std::net::TcpListener, service: Service) -> io::Result
         router,
         context,
         certificate,
+        events,
     } = service;
     let tls = certificate.as_ref().map(Certificate::current);
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut tasks = JoinSet::new();
-    let events = context.node.events();
     tasks.spawn({
         let context = Arc::clone(&context);
         async move { context.timeline.follow(events).await }

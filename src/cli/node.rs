@@ -84,7 +84,7 @@ async fn start(role: Role, loaded: &Loaded) -> Result<Node, StartFailure> {
         Some(options) => Some(Admin::bind(options).await?),
         None => None,
     };
-    let node = Node::start(NodeConfig::from(config)).await?;
+    let (node, events) = Node::start_watched(NodeConfig::from(config)).await?;
     let tcp = match &config.security.tls {
         Some(_) => "TLS 1.3 on every connection",
         None => "plaintext, as TLS is off",
@@ -107,7 +107,7 @@ async fn start(role: Role, loaded: &Loaded) -> Result<Node, StartFailure> {
     );
     if let Some(admin) = admin {
         let (node, settings) = (node.clone(), loaded.settings.clone());
-        tokio::spawn(async move { admin.serve(node, &settings).await });
+        tokio::spawn(async move { admin.serve(node, events, &settings).await });
     }
     Ok(node)
 }

@@ -59,6 +59,16 @@ impl Node {
     /// [`StartError`] names what is wrong; nothing stays open.
     pub async fn start(config: NodeConfig) -> Result<Self, StartError> {
         start::start(config).await
+        Ok(start::start(config).await?.0)
+    }
+
+    /// As [`Node::start`], with all that happens from the very start on. [`Node::events`] has what happens after it is called, and
+    /// by then the node may have been ready for long.
+    ///
+    /// # Errors
+    ///
+    /// As [`Node::start`].
+    pub async fn start_watched(config: NodeConfig) -> Result<(Self, EventStream), StartError> {
     }
 
     pub(super) fn new(shared: Arc<Shared>, commands: mpsc::Sender<Command>) -> Self {

@@ -9,7 +9,7 @@ use super::advertise;
 use super::clock::{self, Clock, wall_clock};
 use super::driver::{Driver, Setup};
 use super::error::{Setting, StartError};
-use super::handle::{COMMANDS_MAX, Node, Shared};
+use super::handle::{COMMANDS_MAX, EventStream, Node, Shared};
 use super::messenger::Messaging;
 use super::options::{NodeConfig, NodeSecurity};
 use super::quic::Quic;
@@ -73,7 +73,8 @@ pub(super) async fn prepare(config: NodeConfig) -> Result<Ground, StartError> {
     })
 }
 
-pub(super) async fn start(config: NodeConfig) -> Result<Node, StartError> {
+/// Starts a node. Its events are listened to before it does anything.
+pub(super) async fn start(config: NodeConfig) -> Result<(Node, EventStream), StartError> {
     let slack = config.membership.probe_interval / 4;
     let reload_interval = config.reload_interval;
     let files = match &config.security {
@@ -119,8 +120,10 @@ pub(super) async fn start(config: NodeConfig) -> Result<Node, StartError> {
         files,
         reload_interval,
     });
+    let node = Node::new(shared, sender);
+    let events = node.events();
     tokio::spawn(driver.run(move |core, now| core.join(now, &contacts)));
-    Ok(Node::new(shared, sender))
+    Ok((node, events))
 }
 
 /// The QUIC endpoint, where it is configured, at its port: unless set, the one behind the listener's, or a free one where that was

@@ -121,6 +121,45 @@ fn events_are_streamed_and_gone_on_with() {
     assert_eq!(left["member"], "1");
 }
 
+/// Nothing happens before it is listened to.
+#[test]
+fn the_first_event_of_a_node_is_told() {
+    let site = Site::new(1);
+    let broker = site.start(0, &Security::Plain);
+    let first = wait_until("it tells of an event", PATIENCE, || {
+        let view = broker.get("/events/recent")?;
+        let first = view["events"].get(0).cloned();
+        first.ok_or_else(|| view.to_string())
+    });
+    assert_eq!(first["kind"], "Ready", "{first}");
+    assert!(first["id"].as_str().unwrap().ends_with("-1"), "{first}");
+}
+
+/// Where Zeebe has them, for who comes from there.
+#[test]
+fn probes_and_metrics_have_their_names_of_zeebe() {
+    let site = Site::new(1);
+    let mut variables = site.variables(0, &Security::Plain, &[]);
+    variables.push(("MANAGEMENT_SERVER_TOKEN", TOKEN.to_owned()));
+    let _broker = site.start_as(0, &variables);
+    let status = |path: &str| {
+        let answer = request(site.admin_port(0), "GET", path);
+        answer.map_or_else(|error| error, |(head, _)| head[9..12].to_owned())
+    };
+    wait_until("it is ready", PATIENCE, || {
+        let ready = status("/actuator/health/readiness");
+        (ready == "204").then_some(()).ok_or(ready)
+    });
+    for path in ["", "/liveness", "/startup"] {
+        assert_eq!(status(&format!("/actuator/health{path}")), "204", "{path}");
+    }
+    assert_eq!(status("/actuator/prometheus"), "401");
+    let bearer = format!("Authorization: Bearer {TOKEN}\r\n");
+    let port = site.admin_port(0);
+    let (_, metrics) = request_with(port, "GET", "/actuator/prometheus", &bearer).unwrap();
+    assert!(metrics.contains("phalanx_ready 1"), "{metrics}");
+}
+
 /// R5, R107, R110.
 #[test]
 fn a_guarded_server_answers_whoever_shows_the_token_over_tls() {
