@@ -208,6 +208,7 @@ impl World {
                 side,
                 peer: self.hosts[there].addr,
                 channel: Channel::Plain,
+                correlation: None,
             };
             let change = LinkChange::Opened(opened);
             self.inputs.push_back((host, Input::Link(link, change)));

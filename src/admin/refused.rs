@@ -2,13 +2,21 @@
 
 use std::net::SocketAddr;
 
+use crate::wire::correlation::CorrelationId;
 use crate::wire::refusal::Code;
 
-/// One line: who refused, the code, what it means, the remedy.
-pub(crate) fn explain(code: Code, by: Option<SocketAddr>) -> String {
+/// One line: who refused, the code, what it means, the remedy, and how to find it there.
+pub(crate) fn explain(
+    code: Code,
+    by: Option<SocketAddr>,
+    correlation: Option<CorrelationId>,
+) -> String {
     let (meaning, remedy) = meaning_and_remedy(code);
     let by = by.map(|addr| format!(" by {addr}")).unwrap_or_default();
-    format!("refused for good{by}: {code}: {meaning}; {remedy}")
+    let found = correlation
+        .map(|id| format!(" (the other side's log and refusals call it {id})"))
+        .unwrap_or_default();
+    format!("refused for good{by}: {code}: {meaning}; {remedy}{found}")
 }
 
 /// What a code means, and what to do.
@@ -145,7 +153,9 @@ mod tests {
 
     #[test]
     fn the_line_names_who_what_and_how_to_mend_it() {
-        let line = explain(Code::SecurityMismatch, "127.0.0.1:1".parse().ok());
+        let id = CorrelationId::of(b"");
+        let line = explain(Code::SecurityMismatch, "127.0.0.1:1".parse().ok(), Some(id));
+        assert!(line.ends_with(&format!("call it {id})")), "{line}");
         assert!(
             line.starts_with("refused for good by 127.0.0.1:1: SecurityMismatch: "),
             "{line}"

@@ -425,6 +425,11 @@ impl Admission {
         Ok(())
     }
 
+    /// The connection on which a joiner has asked to be let in.
+    pub(super) fn link_of_joiner(&self, join: JoinId) -> Option<LinkId> {
+        Some(self.acceptor.pending.get(&join)?.link.id())
+    }
+
     /// Tells who rehearsed a join that it would be let in.
     fn finish_rehearsal(&mut self, now: Timestamp, join: JoinId) {
         let Some(Pending { link, .. }) = self.forget(join) else {

@@ -7,6 +7,7 @@ use super::introductions::VerificationId;
 use super::link::{LinkId, ProvenLink};
 use crate::member::{Generation, IntroductionTag, MemberId, MemberRecord};
 use crate::time::Timestamp;
+use crate::wire::correlation::CorrelationId;
 use crate::wire::frame::{Fault, Frame, WireKeyring};
 use crate::wire::hello::{
     Introduction, IntroductionFields, IntroductionHash, JoinId, Purpose, Side,
@@ -89,6 +90,8 @@ pub enum Action {
         addr: SocketAddr,
         /// How.
         outcome: JoinOutcome,
+        /// What both ends call the connection, as far as it is known.
+        correlation: Option<CorrelationId>,
     },
     /// What came of an introduction given to [`super::Admission::verify_fetched`]. If it is sound,
     /// [`super::Admission::introduced`] has it.
@@ -259,4 +262,6 @@ pub struct Refusal {
     pub cause: Option<Code>,
     /// Whether we refused; otherwise the peer did.
     pub by_us: bool,
+    /// What both ends call the connection, as far as it is known.
+    pub correlation: Option<CorrelationId>,
 }

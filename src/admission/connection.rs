@@ -24,6 +24,7 @@ use super::link::{LinkId, Opened, ProvenLink};
 use super::local::Local;
 use crate::seal;
 use crate::time::Timestamp;
+use crate::wire::correlation::CorrelationId;
 use crate::wire::frame::Frame;
 use crate::wire::hello::{
     Channel, Hello, Introduction, IntroductionFields, IntroductionHash, Purpose, Side,
@@ -238,6 +239,17 @@ impl Connection {
 
     pub(super) fn theirs(&self) -> Option<&Hello> {
         Some(&self.theirs.as_ref()?.hello)
+    }
+
+    /// What both ends call it, once the dialer has spoken.
+    pub(super) fn correlation(&self) -> Option<CorrelationId> {
+        let dialer = match self.opened.side {
+            Side::Dialer => self.ours(),
+            Side::Listener => self.theirs(),
+        };
+        self.opened
+            .correlation
+            .or_else(|| dialer.map(Hello::correlation))
     }
 
     /// What the connection is for, as the dialer said.

@@ -8,6 +8,7 @@ use super::connection::Connection;
 use super::link::LinkId;
 use super::{Admission, Link, Role, Timer};
 use crate::time::Timestamp;
+use crate::wire::correlation::CorrelationId;
 use crate::wire::frame::{Fault, Frame};
 use crate::wire::hello::Purpose;
 use crate::wire::refusal::Code;
@@ -76,13 +77,14 @@ impl Admission {
         let Some(held) = self.links.remove(&link) else {
             return;
         };
-        let is_handed_over = held.is_handed_over();
+        let (is_handed_over, correlation) = (held.is_handed_over(), held.correlation());
         let Link {
             role,
             addr,
             connection,
             is_usable,
             rejection,
+            failed: _,
         } = held;
         self.deadlines.clear(Timer::Link(link));
         self.introductions.forget_waiting(link);
@@ -109,10 +111,12 @@ impl Admission {
                 code: end.code(),
                 cause: None,
                 by_us: matches!(end, End::Refuse { .. }),
+                correlation,
             }));
         }
         if !is_usable {
-            self.follow(now, link, (role, rejection), addr, end);
+            let said = (rejection, correlation);
+            self.follow(now, link, role, addr, (end, said));
         }
     }
 
@@ -133,14 +137,14 @@ impl Admission {
         &mut self,
         now: Timestamp,
         link: LinkId,
-        (role, rejection): (Role, Option<String>),
+        role: Role,
         addr: SocketAddr,
-        end: End,
+        (end, (rejection, correlation)): (End, (Option<String>, Option<CorrelationId>)),
     ) {
         match role {
             Role::Accepted => self.joiner_gone(now, link),
             Role::Ask(join) => self.old_address_silent(now, link, join),
-            Role::Attempt(join) => self.attempt_failed(join, end),
+            Role::Attempt(join) => self.attempt_failed(join, end, correlation),
             Role::Check(check, _) => {
                 // Whatever follows a check that has succeeded changes nothing any more.
                 let fault = Some(end.fault(rejection));

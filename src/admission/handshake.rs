@@ -44,6 +44,7 @@ impl Admission {
                 connection,
                 is_usable: false,
                 rejection: None,
+                failed: None,
             },
         );
         self.actions.push_back(Action::Open {
@@ -99,6 +100,7 @@ impl Admission {
                 connection: Some(Box::new(Connection::new(link, opened))),
                 is_usable: false,
                 rejection: None,
+                failed: None,
             },
         );
         if is_full || self.local.identity.is_none() {

@@ -8,9 +8,10 @@ use std::time::Duration;
 use super::action::{Action, JoinOutcome, Peer, Refusal};
 use super::ending::End;
 use super::link::LinkId;
-use super::{Admission, Role, Timer};
+use super::{Admission, Link, Role, Timer};
 use crate::member::Generation;
 use crate::time::Timestamp;
+use crate::wire::correlation::CorrelationId;
 use crate::wire::frame::{Frame, WireKeyring};
 use crate::wire::hello::{Hello, JoinId, KEY_IDS_MAX, Purpose};
 use crate::wire::refusal::Code;
@@ -75,7 +76,11 @@ impl Admission {
         }
         if attempts.len() >= ATTEMPTS_MAX || self.local.identity.is_none() {
             let outcome = JoinOutcome::Busy { after: NO_ROOM };
-            return self.actions.push_back(Action::JoinEnded { addr, outcome });
+            return self.actions.push_back(Action::JoinEnded {
+                addr,
+                outcome,
+                correlation: None,
+            });
         }
         let join = self.secrets.join_id();
         let link = self.dial(now, addr, Role::Attempt(join), Purpose::Join);
@@ -306,10 +311,20 @@ impl Admission {
     }
 
     /// The connection of an attempt has ended.
-    pub(super) fn attempt_failed(&mut self, join: JoinId, end: End) {
-        if let Some(attempt) = self.joiner.attempts.get(&join) {
-            let addr = attempt.addr;
-            self.end_attempt(join, addr, outcome(end.code(), end.after()));
+    pub(super) fn attempt_failed(
+        &mut self,
+        join: JoinId,
+        end: End,
+        correlation: Option<CorrelationId>,
+    ) {
+        if let Some(Attempt { addr, .. }) = self.joiner.attempts.remove(&join) {
+            self.joiner.retries.remove(&addr);
+            let outcome = outcome(end.code(), end.after());
+            self.actions.push_back(Action::JoinEnded {
+                addr,
+                outcome,
+                correlation,
+            });
         }
     }
 
@@ -317,15 +332,30 @@ impl Admission {
     pub(super) fn retry_all_joins(&mut self, now: Timestamp, min: Generation) {
         for (_, Attempt { addr, link, .. }) in std::mem::take(&mut self.joiner.attempts) {
             let outcome = JoinOutcome::Retry { min };
-            self.actions.push_back(Action::JoinEnded { addr, outcome });
+            let correlation = self.links.get(&link).and_then(Link::correlation);
+            self.actions.push_back(Action::JoinEnded {
+                addr,
+                outcome,
+                correlation,
+            });
             self.end(now, link, End::Bye(Code::Unreachable));
         }
     }
 
     fn end_attempt(&mut self, join: JoinId, addr: SocketAddr, outcome: JoinOutcome) {
-        self.joiner.attempts.remove(&join);
+        let attempt = self.joiner.attempts.remove(&join);
         self.joiner.retries.remove(&addr);
-        self.actions.push_back(Action::JoinEnded { addr, outcome });
+        let held = attempt.and_then(|attempt| self.links.get(&attempt.link));
+        self.actions.push_back(Action::JoinEnded {
+            addr,
+            outcome,
+            correlation: held.and_then(Link::correlation),
+        });
+    }
+
+    /// The connection on which we have asked to be let in.
+    pub(super) fn link_of_attempt(&self, join: JoinId) -> Option<LinkId> {
+        Some(self.joiner.attempts.get(&join)?.link)
     }
 
     /// The facts of a connection for the log.
@@ -348,6 +378,7 @@ impl Admission {
             code,
             cause,
             by_us,
+            correlation: held.correlation(),
         }
     }
 

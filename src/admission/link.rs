@@ -3,7 +3,9 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use crate::wire::hello::{Channel, Side};
+use crate::member::MemberId;
+use crate::wire::correlation::CorrelationId;
+use crate::wire::hello::{Channel, Purpose, Side};
 use crate::wire::refusal::Code;
 
 /// The name of one connection, never used twice. Even ones are dialled and named by [`super::Admission`]; odd ones are
@@ -66,6 +68,19 @@ pub enum LinkChange {
     Opened(Opened),
 }
 
+/// What is known of a connection, for the log. Nothing of it is proven.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LinkFacts {
+    /// What both ends call it.
+    pub correlation: Option<CorrelationId>,
+    /// What it is for.
+    pub purpose: Option<Purpose>,
+    /// Who the other end says it is.
+    pub member: Option<MemberId>,
+    /// Of a dial-back: the connection on which the join was asked for.
+    pub first: Option<LinkId>,
+}
+
 /// A secured connection, as the driver knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opened {
@@ -75,6 +90,8 @@ pub struct Opened {
     pub peer: SocketAddr,
     /// Plaintext or TLS.
     pub channel: Channel,
+    /// What both ends call it, as far as its handshake says; else the nonce of the dialer's hello does.
+    pub correlation: Option<CorrelationId>,
 }
 
 impl Opened {

@@ -60,7 +60,7 @@ pub use connection::UNPROVEN_LEN_MAX;
 pub use handshake::UNPROVEN_MAX;
 pub use introductions::{INTRODUCTIONS_MAX, Introduced, VERIFICATIONS_MAX, VerificationId};
 pub use joiner::{ANSWER_TIMEOUT, ATTEMPTS_MAX, RETRIES_MAX};
-pub use link::{LinkChange, LinkId, Opened, ProvenLink};
+pub use link::{LinkChange, LinkFacts, LinkId, Opened, ProvenLink};
 pub use options::{Credentials, DialBack, Identity, Options};
 
 use acceptor::Acceptor;
@@ -75,6 +75,7 @@ use crate::member::{IntroductionTag, MemberId};
 use crate::seal::Secrets;
 use crate::time::Timestamp;
 use crate::trust::VerifiedIntroduction;
+use crate::wire::correlation::CorrelationId;
 use crate::wire::frame::Frame;
 pub use crate::wire::hello::Channel;
 use crate::wire::hello::{Introduction, JoinId, Purpose};
@@ -121,9 +122,16 @@ struct Link {
     is_usable: bool,
     /// What is wrong with the certificate shown on a dial.
     rejection: Option<String>,
+    /// What both ends call a dial that fails before there is a connection.
+    failed: Option<CorrelationId>,
 }
 
 impl Link {
+    fn correlation(&self) -> Option<CorrelationId> {
+        let connection = self.connection.as_deref();
+        connection.and_then(Connection::correlation).or(self.failed)
+    }
+
     /// Whether it has left the world of frames.
     fn is_handed_over(&self) -> bool {
         let purpose = self.connection.as_ref().and_then(|open| open.purpose());
@@ -148,6 +156,19 @@ enum Role {
     Member(MemberId),
     /// To exchange messages with this member.
     Messages(MemberId),
+}
+
+impl Role {
+    /// What we dial for; `None` if the peer has.
+    const fn purpose(&self) -> Option<Purpose> {
+        match self {
+            Self::Accepted => None,
+            Self::Attempt(_) | Self::Ask(_) | Self::Check(..) => Some(Purpose::Join),
+            Self::DialBack(join) => Some(Purpose::DialBack(*join)),
+            Self::Member(_) => Some(Purpose::Member),
+            Self::Messages(_) => Some(Purpose::Messages),
+        }
+    }
 }
 
 /// What a deadline is for.
@@ -307,10 +328,15 @@ impl Admission {
         self.dial(now, addr, Role::Check(check, id.clone()), Purpose::Join);
     }
 
-    /// The driver does not believe the certificate shown on a dial, which has failed: what is wrong with it.
-    pub fn note_rejection(&mut self, link: LinkId, detail: String) {
+    /// A dial is about to fail. `rejection` is what is wrong with the certificate shown, if the driver does not believe it.
+    pub fn note_failure(
+        &mut self,
+        link: LinkId,
+        rejection: Option<String>,
+        correlation: Option<CorrelationId>,
+    ) {
         if let Some(held) = self.links.get_mut(&link) {
-            held.rejection = Some(detail);
+            (held.rejection, held.failed) = (rejection, correlation);
         }
     }
 
@@ -340,6 +366,33 @@ impl Admission {
     #[must_use]
     pub fn peer(&self, link: LinkId) -> Option<Peer> {
         self.links.get(&link)?.connection.as_ref()?.peer()
+    }
+
+    /// What is known of a connection, for the log; nothing of one that has ended.
+    #[must_use]
+    pub fn facts(&self, link: LinkId) -> LinkFacts {
+        let Some(held) = self.links.get(&link) else {
+            return LinkFacts::default();
+        };
+        let connection = held.connection.as_deref();
+        let purpose = held
+            .role
+            .purpose()
+            .or_else(|| connection.and_then(Connection::purpose));
+        let is_dialed = link.is_dialed();
+        let first = match purpose {
+            Some(Purpose::DialBack(join)) if is_dialed => self.link_of_joiner(join),
+            Some(Purpose::DialBack(join)) => self.link_of_attempt(join),
+            _ => None,
+        };
+        LinkFacts {
+            correlation: held.correlation(),
+            purpose,
+            member: connection
+                .and_then(Connection::theirs)
+                .map(|hello| hello.id.clone()),
+            first,
+        }
     }
 
     /// Whether nothing is left to do.

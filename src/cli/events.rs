@@ -74,5 +74,7 @@ fn human(told: &Told) -> Option<String> {
 }
 
 fn line(event: &EventView) -> String {
-    format!("{}  {}", event.at, event.text)
+    let found = event.correlation.as_ref();
+    let found = found.map(|id| format!(" ({id})")).unwrap_or_default();
+    format!("{}  {}{found}", event.at, event.text)
 }

@@ -155,8 +155,12 @@ async fn reload(node: &Node) {
 fn conclude(ended: Ended) -> Exit {
     match ended {
         Ended::Left { .. } => Exit::Done,
-        Ended::Refused { code, addr } => {
-            eprintln!("error: {}", refused::explain(code, addr));
+        Ended::Refused {
+            code,
+            addr,
+            correlation,
+        } => {
+            eprintln!("error: {}", refused::explain(code, addr, correlation));
             Exit::Refused
         }
         Ended::Aborted => {

@@ -13,6 +13,7 @@ use rand_pcg::Pcg64;
 
 use super::ContactPoint;
 use crate::time::Timestamp;
+use crate::wire::correlation::CorrelationId;
 use crate::wire::refusal::Code;
 
 /// The wait after the first round.
@@ -33,6 +34,8 @@ pub(super) enum Outcome {
         code: Code,
         /// Whether another try without a change of configuration is pointless.
         for_good: bool,
+        /// What both ends call the connection.
+        correlation: Option<CorrelationId>,
     },
     /// It answered that it is busy until then.
     Busy(Timestamp),
@@ -55,6 +58,8 @@ pub(super) enum RoundEnd {
         code: Code,
         /// Who gave it.
         addr: SocketAddr,
+        /// What both ends call the connection.
+        correlation: Option<CorrelationId>,
     },
 }
 
@@ -225,15 +230,23 @@ impl Contacts {
         let refusals: Vec<_> = self
             .outcomes()
             .filter_map(|(addr, outcome)| match outcome {
-                Outcome::Refused { code, for_good } => Some((addr, code, for_good)),
+                Outcome::Refused {
+                    code,
+                    for_good,
+                    correlation,
+                } => Some((addr, code, for_good, correlation)),
                 Outcome::Done | Outcome::Busy(_) | Outcome::Unreachable => None,
             })
             .collect();
-        let for_good =
-            refusals.len() == self.addrs.len() && refusals.iter().all(|(_, _, for_good)| *for_good);
+        let for_good = refusals.len() == self.addrs.len()
+            && refusals.iter().all(|(_, _, for_good, _)| *for_good);
         match refusals.last() {
-            Some(&(addr, code, _)) if for_good && !self.unresolved => {
-                RoundEnd::RefusedForGood { code, addr }
+            Some(&(addr, code, _, correlation)) if for_good && !self.unresolved => {
+                RoundEnd::RefusedForGood {
+                    code,
+                    addr,
+                    correlation,
+                }
             }
             Some(_) => RoundEnd::Refused,
             None if self
@@ -336,15 +349,18 @@ mod tests {
         let mismatch = Refused {
             code: Code::SecurityMismatch,
             for_good: true,
+            correlation: Some(CorrelationId::of(b"its connection")),
         };
         let leaving = Refused {
             code: Code::Leaving,
             for_good: false,
+            correlation: None,
         };
         let for_good = |port| {
             Some(RoundEnd::RefusedForGood {
                 code: Code::SecurityMismatch,
                 addr: addr(port),
+                correlation: Some(CorrelationId::of(b"its connection")),
             })
         };
         assert_eq!(

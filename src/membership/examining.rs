@@ -20,6 +20,7 @@ use super::{Membership, Output};
 use crate::admission::LinkId;
 use crate::member::MemberId;
 use crate::time::Timestamp;
+use crate::wire::correlation::CorrelationId;
 use crate::wire::frame::{FINDINGS_MAX, Fault, Finding, Frame};
 use crate::wire::refusal::Code;
 
@@ -386,8 +387,13 @@ impl Membership {
 
     /// The driver does not believe the certificate shown on a dial, which has failed: what is wrong with it, for people. To be
     /// said before `handle_link`.
-    pub fn note_rejection(&mut self, link: LinkId, detail: String) {
-        self.admission.note_rejection(link, detail);
+    pub fn note_failure(
+        &mut self,
+        link: LinkId,
+        rejection: Option<String>,
+        correlation: Option<CorrelationId>,
+    ) {
+        self.admission.note_failure(link, rejection, correlation);
     }
 
     /// A connection is gone: nobody answers on it any more.

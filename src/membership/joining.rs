@@ -21,6 +21,7 @@ use crate::sabotage::Sabotage;
 use crate::seal::GossipKeyPair;
 use crate::swim::Signer;
 use crate::time::Timestamp;
+use crate::wire::correlation::CorrelationId;
 use crate::wire::frame::{PageEntry, WireKeyring, WireVerdict};
 use crate::wire::hello::{Introduction, IntroductionFields, JoinId, Purpose};
 use crate::wire::refusal::Code;
@@ -303,10 +304,12 @@ impl Membership {
                 }
                 self.say_ready();
             }
-            RoundEnd::RefusedForGood { code, addr }
-                if !self.joining.had_company && !self.options.join_retry_refused =>
-            {
-                self.stop(code, Some(addr));
+            RoundEnd::RefusedForGood {
+                code,
+                addr,
+                correlation,
+            } if !self.joining.had_company && !self.options.join_retry_refused => {
+                self.stop(code, Some(addr), correlation);
             }
             RoundEnd::Refused | RoundEnd::RefusedForGood { .. } => {}
         }
@@ -315,7 +318,12 @@ impl Membership {
         }
     }
 
-    pub(super) fn on_join_ended(&mut self, now: Timestamp, addr: SocketAddr, outcome: JoinOutcome) {
+    pub(super) fn on_join_ended(
+        &mut self,
+        now: Timestamp,
+        (addr, correlation): (SocketAddr, Option<CorrelationId>),
+        outcome: JoinOutcome,
+    ) {
         let outcome = match outcome {
             // Nothing is rehearsed by a node that takes part.
             JoinOutcome::Joined | JoinOutcome::OwnAddress | JoinOutcome::Rehearsed { .. } => {
@@ -331,12 +339,17 @@ impl Membership {
                 ..
             } => {
                 if !self.does(Sabotage::RefusalsUnsaid) {
-                    self.outbox
-                        .push_back(Output::Event(Event::JoinRefused { addr, code, cause }));
+                    self.outbox.push_back(Output::Event(Event::JoinRefused {
+                        addr,
+                        code,
+                        cause,
+                        correlation,
+                    }));
                 }
                 Outcome::Refused {
                     code,
                     for_good: is_permanent,
+                    correlation,
                 }
             }
             JoinOutcome::Retry { min } => {

@@ -84,13 +84,13 @@ pub use metadata::MemberMetadata;
 pub use options::{LocalMember, Options};
 pub use output::{Event, Output, Over, Timer, Wakeup};
 pub use parking::{ASKED_MAX, PARKED_FOR, PARKED_MAX, PARKED_PAGES_MAX};
-pub use refusals::Refusal;
+pub use refusals::{FailedHandshake, Refusal};
 pub use renewal::UntrustedMember;
 
 use crate::admission::Admission;
 pub use crate::admission::Introduced;
 pub use crate::admission::{
-    Channel, DialBack, FrameError, LinkChange, LinkId, Opened, VerificationId,
+    Channel, DialBack, FrameError, LinkChange, LinkFacts, LinkId, Opened, VerificationId,
 };
 use crate::member::{Generation, MemberId};
 use crate::sabotage::Sabotage;
@@ -102,6 +102,7 @@ pub use crate::swim::{
 };
 use crate::time::Timestamp;
 use crate::trust::VerifiedIntroduction;
+use crate::wire::correlation::CorrelationId;
 use crate::wire::frame::Frame;
 use crate::wire::hello::Introduction;
 use crate::wire::message::Body;
@@ -301,9 +302,9 @@ impl Membership {
         self.settle(now);
     }
 
-    /// A peer was refused before there was a connection to speak of: while it was being secured.
-    pub fn handle_refused(&mut self, now: Timestamp, peer: SocketAddr, code: Code) {
-        self.note_refusal(now, (peer, None), code, true);
+    /// A peer was refused, or has refused us, before there was a connection to speak of: while it was being secured.
+    pub fn handle_refused(&mut self, now: Timestamp, refused: FailedHandshake) {
+        self.note_refusal(now, refused, None);
         self.settle(now);
     }
 
@@ -538,7 +539,7 @@ impl Membership {
     /// one stops.
     fn on_other_life(&mut self, above: Generation) {
         if above > self.generation {
-            self.stop(Code::MemberIdInUse, None);
+            self.stop(Code::MemberIdInUse, None, None);
         }
     }
 
@@ -551,11 +552,14 @@ impl Membership {
         }
     }
 
-    fn stop(&mut self, code: Code, addr: Option<SocketAddr>) {
+    fn stop(&mut self, code: Code, addr: Option<SocketAddr>, correlation: Option<CorrelationId>) {
         self.stage = Stage::Stopped;
         self.contacts.stop();
-        self.outbox
-            .push_back(Output::Event(Event::Stopped { code, addr }));
+        self.outbox.push_back(Output::Event(Event::Stopped {
+            code,
+            addr,
+            correlation,
+        }));
     }
 
     fn is_running(&self) -> bool {

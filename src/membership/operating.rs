@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{ForgetError, Introduced, Membership, PairHealth};
+use super::{ForgetError, Introduced, LinkFacts, LinkId, Membership, PairHealth};
 use crate::member::MemberId;
 use crate::time::Timestamp;
 
@@ -42,6 +42,12 @@ impl Membership {
         accusers
             .filter_map(|accuser| MemberId::new(accuser).ok())
             .collect()
+    }
+
+    /// What is known of a connection, for the log; nothing of one that has ended.
+    #[must_use]
+    pub fn link_facts(&self, link: LinkId) -> LinkFacts {
+        self.admission.facts(link)
     }
 
     /// What was verified of each live member that has a certificate, this node aside; none without TLS.

@@ -6,6 +6,7 @@ use super::{ChainId, ContactPoint, Examined, JudgedChain, MessagePeer};
 use crate::admission::{LinkId, VerificationId};
 use crate::member::{MemberId, MemberRecord};
 use crate::time::Timestamp;
+use crate::wire::correlation::CorrelationId;
 use crate::wire::frame::Frame;
 use crate::wire::hello::{Introduction, Side};
 use crate::wire::refusal::Code;
@@ -175,6 +176,8 @@ pub enum Event {
         code: Code,
         /// What lies behind a failed dial-back.
         cause: Option<Code>,
+        /// What both ends call the connection, as far as it is known.
+        correlation: Option<CorrelationId>,
     },
     /// This node refused a peer, or was refused by one on a connection that is no join.
     Refused {
@@ -186,6 +189,8 @@ pub enum Event {
         code: Code,
         /// Whether this node refused, or the peer did.
         by_us: bool,
+        /// What both ends call the connection, as far as it is known.
+        correlation: Option<CorrelationId>,
     },
     /// The node has left, or given up waiting for others to acknowledge it; the driver stops.
     LeaveFinished {
@@ -198,5 +203,7 @@ pub enum Event {
         code: Code,
         /// Who said so last.
         addr: Option<SocketAddr>,
+        /// What both ends call the connection on which that was said, as far as it is known.
+        correlation: Option<CorrelationId>,
     },
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::joining::introduction_fields;
-use super::{Membership, Output, Stage};
+use super::{FailedHandshake, Membership, Output, Stage};
 use crate::admission::Credentials;
 use crate::member::{IntroductionTag, MemberRecord};
 use crate::seal::GossipKeyPair;
@@ -161,6 +161,12 @@ impl Membership {
         };
         self.swim.distrust(now, id.as_str());
         self.close_links_to(now, &id, generation);
-        self.note_refusal(now, (addr, Some(id)), code, true);
+        let refused = FailedHandshake {
+            peer: addr,
+            code,
+            by_us: true,
+            correlation: None,
+        };
+        self.note_refusal(now, refused, Some(id));
     }
 }

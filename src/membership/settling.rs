@@ -1,14 +1,11 @@
 //! The parts' actions are drained here, so that no part ever calls another.
 
-use std::net::SocketAddr;
-
-use super::{Event, Membership, Output, links};
+use super::{Event, FailedHandshake, Membership, Output, links};
 use crate::admission;
 use crate::member::MemberId;
 use crate::sabotage::Sabotage;
 use crate::swim;
 use crate::time::Timestamp;
-use crate::wire::refusal::Code;
 
 impl Membership {
     /// Works off what the parts have asked for, until nothing is left.
@@ -71,7 +68,11 @@ impl Membership {
                 side,
                 first,
             } => self.on_hand_over(now, link, peer, (side, first)),
-            Action::JoinEnded { addr, outcome } => self.on_join_ended(now, addr, outcome),
+            Action::JoinEnded {
+                addr,
+                outcome,
+                correlation,
+            } => self.on_join_ended(now, (addr, correlation), outcome),
             Action::Judged {
                 tag,
                 outcome,
@@ -181,18 +182,31 @@ impl Membership {
     }
 
     fn on_refused(&mut self, now: Timestamp, refusal: &admission::Refusal) {
-        let peer = (refusal.peer, refusal.id.clone());
-        self.note_refusal(now, peer, refusal.code, refusal.by_us);
+        self.note_refusal(
+            now,
+            FailedHandshake {
+                peer: refusal.peer,
+                code: refusal.code,
+                by_us: refusal.by_us,
+                correlation: refusal.correlation,
+            },
+            refusal.id.clone(),
+        );
     }
 
     pub(super) fn note_refusal(
         &mut self,
         now: Timestamp,
-        (peer, id): (SocketAddr, Option<MemberId>),
-        code: Code,
-        by_us: bool,
+        refused: FailedHandshake,
+        id: Option<MemberId>,
     ) {
-        self.refusals.note(now, code, peer);
+        let FailedHandshake {
+            peer,
+            code,
+            by_us,
+            correlation,
+        } = refused;
+        self.refusals.note(now, code, (peer, correlation));
         if self.does(Sabotage::RefusalsUnsaid) {
             return;
         }
@@ -201,6 +215,7 @@ impl Membership {
             id,
             code,
             by_us,
+            correlation,
         };
         self.outbox.push_back(Output::Event(event));
     }

@@ -17,9 +17,11 @@
 mod examining;
 mod links;
 mod messages;
+mod spans;
 mod trust;
 
 use links::{Dial, Link};
+use spans::Spans;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,6 +31,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
+use tracing::Instrument;
 
 use super::clock::Clock;
 use super::error::Ended;
@@ -41,13 +44,13 @@ use super::work::{self, Dialling, Outcome};
 use crate::admission::{LinkChange, LinkId};
 use crate::member::{MemberId, MetadataError};
 use crate::membership::{
-    ContactPoint, Event, ForgetError, KeyStatus, Membership, Output, RotateError,
+    ContactPoint, Event, FailedHandshake, ForgetError, KeyStatus, Membership, Output, RotateError,
 };
 use crate::time::Timestamp;
-use crate::transport::LINGER;
 use crate::transport::link::LinkEvent;
 use crate::transport::tcp::Listener;
 use crate::transport::udp::{DATAGRAM_LEN_MAX, Udp};
+use crate::transport::{LINGER, LinkError};
 use crate::trust::{Trust, TrustOptions};
 use crate::wire::hello::Side;
 use crate::wire::refusal::Code;
@@ -335,29 +338,33 @@ impl Driver {
             } => {
                 self.accepted += 1;
                 let id = LinkId::accepted(self.accepted);
-                self.open(id, (peer, Side::Listener), secured, Some(place));
+                let spans = Spans::new(id, peer, None);
+                self.open(id, (peer, Side::Listener), secured, (Some(place), spans));
             }
             Outcome::CandidateRead(read, answer) => self.rehearse(*read, answer),
             Outcome::ChainJudged(id, fault) => {
                 self.feed(|core, now| core.handle_chain_judged(now, id, fault));
             }
             Outcome::Dialled(id, result) => {
-                let Some(addr) = self.dials.remove(&id).map(|dial| dial.addr) else {
+                let Some(Dial { addr, spans, .. }) = self.dials.remove(&id) else {
                     return;
                 };
+                let span = spans.innermost().clone();
+                let _within = span.enter();
                 match result {
-                    Ok(secured) => self.open(id, (addr, Side::Dialer), secured, None),
+                    Ok(secured) => self.open(id, (addr, Side::Dialer), secured, (None, spans)),
                     Err(error) => {
                         self.log.dial_failed(self.clock.now(), addr, &error);
                         let code = error.code;
                         self.shared.handshakes.failed(Side::Dialer, code);
                         let rejection = error.certificate_error().map(ToString::to_string);
                         self.feed(|core, now| {
-                            if let Some(detail) = rejection {
-                                core.note_rejection(id, detail);
-                            }
+                            core.note_failure(id, rejection, error.correlation);
                             if !matches!(code, Code::HandshakeTimeout | Code::Unreachable) {
-                                core.handle_refused(now, addr, code);
+                                core.handle_refused(
+                                    now,
+                                    failed_handshake(Side::Dialer, addr, &error),
+                                );
                             }
                             core.handle_link(now, id, LinkChange::Failed(code));
                         });
@@ -367,7 +374,9 @@ impl Driver {
             Outcome::Refused { peer, error } => {
                 self.log.refused_at_the_door(self.clock.now(), peer, &error);
                 self.shared.handshakes.failed(Side::Listener, error.code);
-                self.feed(|core, now| core.handle_refused(now, peer, error.code));
+                self.feed(|core, now| {
+                    core.handle_refused(now, failed_handshake(Side::Listener, peer, &error))
+                });
             }
             Outcome::Drained(patience) => {
                 self.feed(|core, now| core.leave(now, now + patience));
@@ -392,7 +401,7 @@ impl Driver {
 
     /// Reads what came while the process stood still, before the timers judge its absence.
     async fn catch_up(&mut self) {
-        tracing::info!("woken late; reading what has come meanwhile first");
+        self.log.woken_late(self.clock.now());
         let late_wakes = &self.shared.counters.late_wakes;
         late_wakes.fetch_add(1, Ordering::Relaxed);
         for _ in 0..CATCH_UP_DATAGRAMS_MAX {
@@ -427,7 +436,7 @@ impl Driver {
         loop {
             match core.poll_output() {
                 Output::Wait(wakeup) => break self.wakeup = wakeup.map(|wakeup| wakeup.at),
-                output => self.act(output),
+                output => self.act(&core, output),
             }
         }
         drop(core);
@@ -437,7 +446,7 @@ impl Driver {
     }
 
     /// Does one thing the core asks for.
-    fn act(&mut self, output: Output) {
+    fn act(&mut self, core: &Membership, output: Output) {
         match output {
             Output::Close(id) => {
                 self.forget(id);
@@ -468,9 +477,10 @@ impl Driver {
             Output::Open { link, addr, over } => {
                 let target = (addr, self.names_of(addr));
                 let (how, report) = (self.dialling.clone(), self.report.clone());
+                let spans = self.spans_of_dial(core, link, addr);
                 let task = work::dial(link, target, over, how, report);
-                let task = self.tasks.spawn(task);
-                self.dials.insert(link, Dial { addr, task });
+                let task = self.tasks.spawn(task.instrument(spans.innermost().clone()));
+                self.dials.insert(link, Dial { addr, task, spans });
             }
             Output::Resolve(contact) => {
                 self.tasks
@@ -505,7 +515,17 @@ impl Driver {
             Event::LeaveFinished { acknowledged } => {
                 self.ended = Some(Ended::Left { acknowledged })
             }
-            Event::Stopped { code, addr } => self.ended = Some(Ended::Refused { code, addr }),
+            Event::Stopped {
+                code,
+                addr,
+                correlation,
+            } => {
+                self.ended = Some(Ended::Refused {
+                    code,
+                    addr,
+                    correlation,
+                });
+            }
             _ => {}
         }
         self.shared.publish(now, event);
@@ -535,6 +555,17 @@ impl Driver {
         }
         self.udp = None;
         self.shared.set_ended(ended);
+    }
+}
+
+fn failed_handshake(side: Side, peer: SocketAddr, error: &LinkError) -> FailedHandshake {
+    // Whoever dials is told that the other end speaks otherwise; whoever listens says so.
+    let is_ours = side == Side::Listener && error.code == Code::SecurityMismatch;
+    FailedHandshake {
+        peer,
+        code: error.code,
+        by_us: is_ours || !error.is_peers_word(),
+        correlation: error.correlation,
     }
 }
 

@@ -10,6 +10,7 @@ use crate::member::{ContactPointError, MetadataError};
 use crate::swim::ParamsError;
 use crate::transport::tcp::BindError;
 use crate::trust::LoadError;
+use crate::wire::correlation::CorrelationId;
 use crate::wire::refusal::Code;
 
 /// A setting of [`super::NodeConfig`], to be named to whoever set it.
@@ -249,6 +250,8 @@ pub enum Ended {
         code: Code,
         /// Who said so last.
         addr: Option<SocketAddr>,
+        /// What both ends call the connection on which that was said, as far as it is known.
+        correlation: Option<CorrelationId>,
     },
 }
 
@@ -257,10 +260,13 @@ impl fmt::Display for Ended {
         match self {
             Self::Aborted => write!(f, "aborted"),
             Self::Left { acknowledged } => write!(f, "left; {acknowledged} acknowledged"),
-            Self::Refused { code, addr: None } => write!(f, "refused: {code}"),
+            Self::Refused {
+                code, addr: None, ..
+            } => write!(f, "refused: {code}"),
             Self::Refused {
                 code,
                 addr: Some(addr),
+                ..
             } => write!(f, "refused by {addr}: {code}"),
         }
     }

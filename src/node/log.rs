@@ -13,6 +13,7 @@ use crate::membership::Event;
 use crate::time::Timestamp;
 use crate::transport::LinkError;
 use crate::transport::introduction::Rejected;
+use crate::wire::correlation::CorrelationId;
 use crate::wire::refusal::Code;
 
 /// An error with all its causes, on one line.
@@ -40,11 +41,11 @@ impl Log {
     /// Logs what the socket or TLS said of a dial that came to nothing. That nobody answers, or who was refused, the core
     /// tells.
     pub(super) fn dial_failed(&mut self, now: Timestamp, addr: SocketAddr, error: &LinkError) {
-        let chain = Chain(error);
+        let (chain, correlation) = (Chain(error), error.correlation.map(tracing::field::display));
         if error.code == Code::Unreachable {
             tracing::debug!(%addr, error = %chain, "cannot open a link");
         } else if self.admits(now, "cannot open a link", error.code) {
-            tracing::info!(%addr, error = %chain, "cannot open a link");
+            tracing::info!(%addr, error = %chain, correlation, "cannot open a link");
         }
     }
 
@@ -58,7 +59,15 @@ impl Log {
         if let Some(source) = &error.source
             && self.admits(now, "a connection could not be secured", error.code)
         {
-            tracing::info!(%peer, error = %Chain(source), "a connection could not be secured");
+            let correlation = error.correlation.map(tracing::field::display);
+            tracing::info!(%peer, error = %Chain(source), correlation, "a connection could not be secured");
+        }
+    }
+
+    /// Logs that the loop was woken late, which a flood can bring about as well as a pause.
+    pub(super) fn woken_late(&mut self, now: Timestamp) {
+        if self.admits(now, "woken late", Code::Unspecified) {
+            tracing::info!("woken late; reading what has come meanwhile first");
         }
     }
 
@@ -136,35 +145,55 @@ fn event(event: &Event) {
                 "no contact point can be reached: a cluster of one so far; dialling goes on"
             );
         }
-        Event::JoinRefused { addr, code, cause } => {
+        Event::JoinRefused {
+            addr,
+            code,
+            cause,
+            correlation,
+        } => {
             let cause = cause.map(tracing::field::display);
-            tracing::warn!(%addr, %code, cause, "a contact point does not let this node in");
+            let correlation = correlation.map(tracing::field::display);
+            tracing::warn!(%addr, %code, cause, correlation, "a contact point does not let this node in");
         }
         Event::Refused {
             peer,
             id,
             code,
             by_us,
-        } => refused(*peer, id.as_ref(), *code, *by_us),
+            correlation,
+        } => refused((*peer, *correlation), id.as_ref(), *code, *by_us),
         Event::LeaveFinished { acknowledged } => {
             tracing::info!(acknowledged, "left the cluster");
         }
-        Event::Stopped { code, addr } => {
+        Event::Stopped {
+            code,
+            addr,
+            correlation,
+        } => {
             let addr = addr.map(tracing::field::display);
-            tracing::error!(%code, addr, "stopped");
+            let correlation = correlation.map(tracing::field::display);
+            tracing::error!(%code, addr, correlation, "stopped");
         }
     }
 }
 
-fn refused(peer: SocketAddr, id: Option<&MemberId>, code: Code, by_us: bool) {
+fn refused(
+    (peer, correlation): (SocketAddr, Option<CorrelationId>),
+    id: Option<&MemberId>,
+    code: Code,
+    by_us: bool,
+) {
     let member = id.map(tracing::field::display);
+    let correlation = correlation.map(tracing::field::display);
     match (by_us, is_noise(code)) {
-        (true, true) => tracing::debug!(%peer, member, %code, "a peer is refused"),
-        (true, false) => tracing::warn!(%peer, member, %code, "a peer is refused"),
+        (true, true) => tracing::debug!(%peer, member, %code, correlation, "a peer is refused"),
+        (true, false) => tracing::warn!(%peer, member, %code, correlation, "a peer is refused"),
         (false, _) if code.is_permanent() => {
-            tracing::warn!(%peer, member, %code, "a peer refuses this node");
+            tracing::warn!(%peer, member, %code, correlation, "a peer refuses this node");
         }
-        (false, _) => tracing::info!(%peer, member, %code, "a peer refuses this node for now"),
+        (false, _) => {
+            tracing::info!(%peer, member, %code, correlation, "a peer refuses this node for now")
+        }
     }
 }
 
@@ -198,6 +227,7 @@ mod tests {
         let error = LinkError {
             code: Code::Unreachable,
             source: Some(std::io::Error::other("no route")),
+            correlation: None,
         };
         assert_eq!(Chain(&error).to_string(), "Unreachable: no route");
     }

@@ -28,7 +28,9 @@ impl Network {
             Event::CertificateExpired(_) | Event::MetadataChanged { .. } => {}
             Event::MemberForgotten(id) => self.on_forgotten(node, &id),
             Event::Alone => self.turn(node, Turn::Alone),
-            Event::JoinRefused { addr, code, cause } => {
+            Event::JoinRefused {
+                addr, code, cause, ..
+            } => {
                 self.refusal(node, addr, (code, cause), RefusalKind::Join);
             }
             Event::LeaveFinished { acknowledged } => {

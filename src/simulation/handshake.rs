@@ -10,6 +10,7 @@ use super::stream::{
 };
 use super::tcp::frame_segment;
 use crate::admission::{LinkChange, LinkId, Opened};
+use crate::membership::FailedHandshake;
 
 use crate::transport::tls::certificate_code;
 use crate::trust::{ClientAuth, PeerRole};
@@ -134,7 +135,13 @@ impl Network {
         self.shut(end);
         let (now, peer) = (self.time_at(listener), self.nodes[dialer.index()].addr());
         if let Some(process) = &mut self.nodes[listener.index()].process {
-            process.membership.handle_refused(now, peer, code);
+            let refused = FailedHandshake {
+                peer,
+                code,
+                by_us: true,
+                correlation: None,
+            };
+            process.membership.handle_refused(now, refused);
         }
     }
 
@@ -175,6 +182,7 @@ impl Network {
             side: end.side,
             peer: self.nodes[peer.index()].addr(),
             channel: self.channel(node, peer, end.side, connection.exporter),
+            correlation: None,
         };
         let process = self.nodes[node.index()].process.as_mut();
         if let Some((process, held)) = process.zip(self.connections.end_mut(end)) {

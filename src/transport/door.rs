@@ -10,11 +10,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::beginning::{Beginning, Name};
 use super::session::Session;
 use super::sniff::{self, Spoken};
 use super::tcp::{self, SocketOptions};
 use super::{LinkError, Security, quic, tls};
 use crate::trust::VerifiedPeer;
+use crate::wire::correlation::CorrelationId;
 use crate::wire::hello::Channel;
 use crate::wire::refusal::Code;
 
@@ -31,6 +33,8 @@ pub struct Secured {
     pub session: Option<Session>,
     /// The QUIC connection whose first stream it is; `None` over TCP.
     pub quic: Option<quic::Connection>,
+    /// What both ends call it, as far as its beginning says; else the nonce of the dialer's hello will.
+    pub correlation: Option<CorrelationId>,
 }
 
 /// The bytes of a secured connection: a [`TcpStream`], TLS over one, or a stream of QUIC.
@@ -55,7 +59,20 @@ pub async fn answer(
     let spoken = timeout(deadline, sniff::first_byte(&stream))
         .await
         .map_err(|_| Some(Code::HandshakeTimeout.into()))?;
-    match (spoken.map_err(|error| Some(unreachable(error)))?, security) {
+    let (spoken, correlation) = spoken.map_err(|error| Some(unreachable(error)))?;
+    let secured = answer_to(spoken, stream, security, deadline).await;
+    secured
+        .map(|secured| secured.named(correlation))
+        .map_err(|error| Some(error?.of(correlation)))
+}
+
+async fn answer_to(
+    spoken: Spoken,
+    stream: TcpStream,
+    security: &Security,
+    deadline: Duration,
+) -> Result<Secured, Option<LinkError>> {
+    match (spoken, security) {
         (Spoken::Tls, Security::Tls(trust)) => within(deadline, tls::accept(stream, trust))
             .await
             .map_err(Some),
@@ -121,7 +138,12 @@ pub async fn dial(
     match security {
         Security::Plain => Ok(Secured::plain(stream)),
         Security::Tls(trust) => {
-            within(deadline, tls::connect(stream, addr.ip(), &hosts, trust)).await
+            let name = Name::default();
+            let stream = Beginning::new(stream, name.clone());
+            let secured = within(deadline, tls::connect(stream, addr.ip(), &hosts, trust)).await;
+            secured
+                .map(|secured| secured.named(name.get()))
+                .map_err(|error| error.of(name.get()))
         }
     }
 }
@@ -134,6 +156,14 @@ impl Secured {
             peer: None,
             session: None,
             quic: None,
+            correlation: None,
+        }
+    }
+
+    pub(super) fn named(self, correlation: Option<CorrelationId>) -> Self {
+        Self {
+            correlation,
+            ..self
         }
     }
 }
@@ -147,8 +177,5 @@ async fn within(
 }
 
 fn unreachable(error: io::Error) -> LinkError {
-    LinkError {
-        code: Code::Unreachable,
-        source: Some(error),
-    }
+    LinkError::new(Code::Unreachable, error)
 }

@@ -312,15 +312,15 @@ pub const fn is_handshake(frame: &Frame) -> bool {
 }
 
 fn cut(error: io::Error) -> LinkError {
-    LinkError {
-        code: tls::established_code(&error).unwrap_or(Code::Unreachable),
-        source: Some(error),
-    }
+    LinkError::new(
+        tls::established_code(&error).unwrap_or(Code::Unreachable),
+        error,
+    )
 }
 
 fn violation(error: DecodeError) -> LinkError {
-    LinkError {
-        code: Code::ProtocolViolation,
-        source: Some(io::Error::new(io::ErrorKind::InvalidData, error)),
-    }
+    LinkError::new(
+        Code::ProtocolViolation,
+        io::Error::new(io::ErrorKind::InvalidData, error),
+    )
 }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`tcp`] | binding TCP and UDP to one port number, accepting, dialling |
 //! | [`udp`] | the datagram socket, whose errors never stop anybody |
+//! | `beginning` | the first bytes of a dialled connection, which give it its name in the logs |
 //! | [`sniff`] | the first byte of an accepted connection, and the two fixed refusals |
 //! | [`quic`] | the second way for messages, over UDP |
 //! | [`tls`] | the two TLS handshakes, and which [`Code`] an error of theirs is |
@@ -21,6 +22,7 @@
 //! Nothing here knows what a frame means or who a member is; that is `admission`'s and `membership`'s. Promise kept here
 //! (P1): a node with TLS never acts on a plaintext byte nor answers one beyond the fixed refusal, and the other way round.
 
+mod beginning;
 pub mod door;
 pub mod introduction;
 pub mod link;
@@ -41,6 +43,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::timeout;
 
 use crate::trust::{Trust, VerifyError};
+use crate::wire::correlation::CorrelationId;
 use crate::wire::refusal::Code;
 
 /// How long a refused peer's last bytes are waited for, so that it can read the refusal: closing a socket with unread
@@ -93,15 +96,38 @@ pub struct LinkError {
     pub code: Code,
     /// What the socket or TLS said.
     pub source: Option<io::Error>,
+    /// What both ends call the connection, if it has come to that before it was secured.
+    pub correlation: Option<CorrelationId>,
 }
 
 impl From<Code> for LinkError {
     fn from(code: Code) -> Self {
-        Self { code, source: None }
+        Self {
+            code,
+            source: None,
+            correlation: None,
+        }
     }
 }
 
 impl LinkError {
+    /// The error of the connection that goes by this name.
+    pub(crate) fn of(self, correlation: Option<CorrelationId>) -> Self {
+        Self {
+            correlation,
+            ..self
+        }
+    }
+
+    /// An error with its source, of a connection without a name yet.
+    pub(crate) fn new(code: Code, source: io::Error) -> Self {
+        Self {
+            code,
+            source: Some(source),
+            correlation: None,
+        }
+    }
+
     /// Whether the peer has refused us, by an alert of TLS; otherwise it is our finding, or the network's.
     #[must_use]
     pub fn is_peers_word(&self) -> bool {

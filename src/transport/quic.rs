@@ -20,8 +20,9 @@ use std::time::Duration;
 
 use quinn::crypto::rustls::{HandshakeData, QuicClientConfig, QuicServerConfig};
 use quinn::{
-    ClientConfig, ConnectionError, EndpointConfig, Incoming, ReadError, RecvStream, SendStream,
-    ServerConfig, TokioRuntime, TransportConfig, ValidationTokenConfig, VarInt, WriteError,
+    ClientConfig, ConnectionError, ConnectionId, EndpointConfig, Incoming, ReadError, RecvStream,
+    SendStream, ServerConfig, TokioRuntime, TransportConfig, ValidationTokenConfig, VarInt,
+    WriteError,
 };
 use rustls::AlertDescription;
 use rustls::pki_types::CertificateDer;
@@ -33,7 +34,8 @@ use super::session::Session;
 use super::tcp::{self, BindError, Place, Room, SocketOptions};
 use super::tls::{EXPORTER_LABEL, alert_code, certificate_code};
 use super::{LinkError, canonical};
-use crate::trust::{ALPN_QUIC, Trust, Verdict, VerifyError};
+use crate::trust::{ALPN_QUIC, Trust, Verdict, VerifyError, fill_random};
+use crate::wire::correlation::CorrelationId;
 use crate::wire::hash::sha256;
 use crate::wire::hello::{Channel, Side};
 use crate::wire::refusal::Code;
@@ -50,6 +52,8 @@ const INCOMING_MAX: usize = 1_024;
 const INCOMING_LEN_MAX: u64 = 16 << 10;
 /// The pause between two looks at whether the port is free.
 const FREE_PAUSE: Duration = Duration::from_millis(1);
+/// The length of the connection id that a dialer makes up for the listener: the longest there is, as quinn's own.
+const FIRST_ID_LEN: usize = 20;
 /// TLS's alerts among the error codes of QUIC (RFC 9001 §4.8).
 const CRYPTO_ERRORS: std::ops::Range<u64> = 0x100..0x200;
 /// The error code of a listener that takes no connection (RFC 9000 §20.1).
@@ -166,20 +170,24 @@ impl Endpoint {
         let (tls, verdict) = trust.dialling_quic(hosts);
         let crypto = QuicClientConfig::try_from(tls).map_err(|_| unusable(Unusable))?;
         let mut config = ClientConfig::new(Arc::new(crypto));
+        let mut first_id = [0; FIRST_ID_LEN];
+        fill_random(&mut first_id).map_err(unusable)?;
+        let (first_id, correlation) = (ConnectionId::new(&first_id), CorrelationId::of(&first_id));
         config
             .transport_config(Arc::clone(&self.transport))
+            .initial_dst_cid_provider(Arc::new(move || first_id))
             .version(VERSION);
         // The name is neither sent nor checked.
         let name = addr.ip().to_string();
         let connecting = self.inner.connect_with(config, addr, &name);
         let connecting = connecting.map_err(unusable)?;
-        within(deadline, async {
+        let secured = within(deadline, async {
             let connection = connecting.await.map_err(refused)?;
             let secured = judge(&connection, Side::Dialer, trust, &verdict)?;
             let streams = connection.open_bi().await.map_err(refused)?;
             Ok(secured.on(connection, streams))
-        })
-        .await
+        });
+        named(secured.await, Some(correlation))
     }
 
     /// Closes all connections and waits, for `patience` at most each, until their other ends have been told, and until the port
@@ -210,18 +218,29 @@ impl Knock {
     /// [`LinkError`].
     pub async fn answer(self, trust: &Trust, deadline: Duration) -> Result<Secured, LinkError> {
         let (crypto, verdict) = crypto_of_listener(trust).map_err(unusable)?;
+        let correlation = Some(CorrelationId::of(&self.incoming.orig_dst_cid()));
         let mut server = self.server;
         server.crypto = crypto;
         let connecting = self.incoming.accept_with(Arc::new(server));
         let connecting = connecting.map_err(refused)?;
-        within(deadline, async {
+        let secured = within(deadline, async {
             let connection = connecting.await.map_err(refused)?;
             let secured = judge(&connection, Side::Listener, trust, &verdict)?;
             let streams = connection.accept_bi().await.map_err(refused)?;
             Ok(secured.on(connection, streams))
-        })
-        .await
+        });
+        named(secured.await, correlation)
     }
+}
+
+/// What came of a handshake, under the name that both ends have for it.
+fn named(
+    secured: Result<Secured, LinkError>,
+    correlation: Option<CorrelationId>,
+) -> Result<Secured, LinkError> {
+    secured
+        .map(|secured| secured.named(correlation))
+        .map_err(|error| error.of(correlation))
 }
 
 impl Connection {
@@ -250,6 +269,7 @@ impl Judged {
             peer: self.peer,
             session: Some(Session::quic()),
             quic: Some(Connection(connection)),
+            correlation: None,
         }
     }
 }
@@ -297,10 +317,7 @@ fn downcast<T: 'static>(value: Option<Box<dyn Any>>) -> Option<Box<T>> {
 fn refuse(connection: &quinn::Connection, error: VerifyError) -> LinkError {
     let code = certificate_code(&error);
     Connection(connection.clone()).close(code);
-    LinkError {
-        code,
-        source: Some(io::Error::new(io::ErrorKind::InvalidData, error)),
-    }
+    LinkError::new(code, io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
 fn crypto_of_listener(trust: &Trust) -> io::Result<(Arc<QuicServerConfig>, Verdict)> {
@@ -350,17 +367,11 @@ async fn within(
 }
 
 fn unusable(error: impl std::error::Error + Send + Sync + 'static) -> LinkError {
-    LinkError {
-        code: Code::Unreachable,
-        source: Some(io::Error::other(error)),
-    }
+    LinkError::new(Code::Unreachable, io::Error::other(error))
 }
 
 fn refused(error: ConnectionError) -> LinkError {
-    LinkError {
-        code: code(&error),
-        source: Some(io::Error::other(error)),
-    }
+    LinkError::new(code(&error), io::Error::other(error))
 }
 
 /// Which code the end of a connection is, on its way to being secured.

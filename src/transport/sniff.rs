@@ -16,6 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::drain;
+use crate::wire::correlation::{BEGINNING_LEN, CorrelationId};
 use crate::wire::frame::{FRAME_MAGIC, Frame};
 use crate::wire::refusal::Code;
 
@@ -37,19 +38,22 @@ pub enum Spoken {
     Tls,
 }
 
-/// Waits for the first byte and leaves it in the socket.
+/// Waits for the first byte and leaves it, and what has come with it, in the socket. From that the connection has its name, if it
+/// is enough; nothing else is done with what lies behind the first byte.
 ///
 /// # Errors
 ///
 /// What the socket says.
-pub async fn first_byte(stream: &TcpStream) -> io::Result<Spoken> {
-    let mut byte = [0];
-    Ok(match (stream.peek(&mut byte).await?, byte[0]) {
+pub async fn first_byte(stream: &TcpStream) -> io::Result<(Spoken, Option<CorrelationId>)> {
+    let mut beginning = [0; BEGINNING_LEN];
+    let len = stream.peek(&mut beginning).await?;
+    let spoken = match (len, beginning[0]) {
         (0, _) => Spoken::Nothing,
         (_, TLS_HANDSHAKE) => Spoken::Tls,
         (_, first) if first == FRAME_MAGIC[0] => Spoken::Frames,
         (_, _) => Spoken::Other,
-    })
+    };
+    Ok((spoken, CorrelationId::of_beginning(&beginning[..len])))
 }
 
 /// A TLS node's answer to a dialer whose first byte could be a frame's: the refusal, if the second could be too. Says

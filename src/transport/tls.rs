@@ -24,7 +24,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 
-use super::door::Secured;
+use super::door::{Duplex, Secured};
 use super::session::Session;
 use super::{LinkError, drain, quic};
 use crate::trust::{ALPN, Trust, Verdict, VerifyError};
@@ -56,8 +56,8 @@ pub async fn accept(stream: TcpStream, trust: &Trust) -> Result<Secured, LinkErr
 /// # Errors
 ///
 /// [`LinkError`], once the peer had the time to read why.
-pub async fn connect(
-    stream: TcpStream,
+pub async fn connect<S: Duplex + 'static>(
+    stream: S,
     peer: IpAddr,
     hosts: &[String],
     trust: &Trust,
@@ -111,8 +111,8 @@ pub fn established_code(error: &io::Error) -> Option<Code> {
 struct NotPostQuantum(&'static str);
 
 /// The handshake is complete. Now the verdict counts: without a good one, no [`Secured`].
-async fn finish(
-    stream: TlsStream<TcpStream>,
+async fn finish<S: Duplex + 'static>(
+    stream: TlsStream<S>,
     trust: &Trust,
     verdict: &Verdict,
 ) -> Result<Secured, LinkError> {
@@ -141,12 +141,13 @@ async fn finish(
         peer,
         session: Some(session),
         quic: None,
+        correlation: None,
     })
 }
 
 /// Tells the peer the code, and nothing else.
 async fn refuse(
-    mut stream: TlsStream<TcpStream>,
+    mut stream: TlsStream<impl Duplex>,
     code: Code,
     error: impl Error + Send + Sync + 'static,
 ) -> LinkError {
@@ -168,10 +169,7 @@ fn agreed<Data>(
     }
     let exporter = connection
         .export_keying_material([0; 32], EXPORTER_LABEL, None)
-        .map_err(|error| LinkError {
-            code: Code::HandshakeFailed,
-            source: Some(io::Error::other(error)),
-        })?;
+        .map_err(|error| LinkError::new(Code::HandshakeFailed, io::Error::other(error)))?;
     let session = Session::of(connection).ok_or(Code::HandshakeFailed)?;
     let channel = Channel::Tls {
         exporter,
@@ -195,10 +193,7 @@ async fn give_up(
     if stream.shutdown().await.is_ok() {
         drain(stream).await;
     }
-    LinkError {
-        code,
-        source: Some(error),
-    }
+    LinkError::new(code, error)
 }
 
 /// The peer answered our ClientHello in plaintext, or said that it expected something else: it runs no TLS.

@@ -77,6 +77,7 @@ pub use tls::{ALPN, ALPN_QUIC};
 pub use truststore::AnchorOrigin;
 pub use verdict::Verdict;
 pub use verified_peer::{MatchedAnchor, VerifiedPeer};
+pub(crate) use signature::fill_random;
 pub use verify_error::{NotACa, PeerRole, VerifyError};
 pub use warning::TrustWarning;
 

@@ -108,6 +108,15 @@ pub(super) fn verify_statement(
             .is_ok_and(|key| key.verify_signature(*algorithm, message, signature).is_ok())
 }
 
+/// Fills `bytes` from the source of randomness that TLS uses.
+///
+/// # Errors
+///
+/// The system has none.
+pub(crate) fn fill_random(bytes: &mut [u8]) -> Result<(), rustls::Error> {
+    Ok(provider().secure_random.fill(bytes)?)
+}
+
 /// What stands against a key signing handshakes; `None` if nothing does.
 pub(super) fn unusable_key(spki: &SubjectPublicKeyInfoDer<'_>) -> Option<String> {
     let Ok((_, parsed)) = SubjectPublicKeyInfo::from_der(spki.as_ref()) else {

@@ -3,6 +3,7 @@
 use bincode::{BorrowDecode, Encode};
 
 use super::codec::{self, DecodeError};
+use super::correlation::CorrelationId;
 use super::hash::sha256;
 use super::update::{checked_generation, checked_id};
 use crate::member::{Generation, IntroductionTag, MemberId, ProtocolRange};
@@ -41,6 +42,19 @@ pub enum Purpose {
     Member,
     /// To carry messages and streams to or from a fellow member: no frame follows the handshake.
     Messages,
+}
+
+impl Purpose {
+    /// The word for it in logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Join => "join",
+            Self::DialBack(_) => "dial-back",
+            Self::Member => "member",
+            Self::Messages => "messages",
+        }
+    }
 }
 
 /// The first words of either end.
@@ -104,6 +118,12 @@ impl Hello {
             echo: self.echo,
             purpose: self.purpose,
         })
+    }
+
+    /// What both ends call a plaintext connection on which the dialer has said this.
+    #[must_use]
+    pub fn correlation(&self) -> CorrelationId {
+        CorrelationId::of(&self.nonce)
     }
 
     /// Decodes a hello.

@@ -10,6 +10,7 @@
 //! | [`update`] | records and accusations, borrowed from the bytes they came in |
 //! | [`frame`] | the length-prefixed unit of a connection, and its kinds |
 //! | [`messages`] | what travels on a connection of messages, calls and streams |
+//! | [`correlation`] | what both ends of a connection call it in their logs |
 //! | [`hello`] | how the two ends of a connection introduce themselves |
 //! | [`refusal`] | the reason codes, one enum for wire, logs, JSON and docs |
 //! | [`hash`] | the 64-bit hashes both ends must compute alike |
@@ -18,6 +19,7 @@
 //! no field for application bytes. The layouts are specified, byte by byte, in `docs/PROTOCOL.md`.
 
 pub mod codec;
+pub mod correlation;
 pub mod datagram;
 pub mod frame;
 pub mod hash;

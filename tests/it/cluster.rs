@@ -61,13 +61,22 @@ async fn nodes_that_differ_in_tls_refuse_each_other_and_both_know_why() {
     for (inside, outside) in [(secure("1"), plain("9")), (plain("1"), secure("9"))] {
         let inside = start(inside).await;
         let outside = start(outside.contact_point(inside.addr())).await;
-        let refused = Ended::Refused {
-            code: Code::SecurityMismatch,
-            addr: Some(inside.addr()),
+        let Err(JoinError(refused)) = within(outside.joined()).await else {
+            panic!("it is let in");
         };
-        assert_eq!(within(outside.joined()).await, Err(JoinError(refused)));
+        let Ended::Refused {
+            code,
+            addr,
+            correlation,
+        } = refused
+        else {
+            panic!("{refused}");
+        };
+        assert_eq!(code, Code::SecurityMismatch);
+        assert_eq!(addr, Some(inside.addr()));
         assert_eq!(within(outside.stopped()).await, refused);
         until_refused(&inside, Code::SecurityMismatch).await;
+        assert!(correlation.is_some() && correlation == inside.refusals()[0].last_correlation);
         assert_eq!(inside.members().len(), 1, "not one member is admitted");
         assert_eq!(outside.members().len(), 1);
     }

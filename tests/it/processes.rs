@@ -4,6 +4,7 @@ mod admin;
 mod alerts;
 mod broker;
 mod certs;
+mod correlation;
 mod dashboard;
 mod doctor;
 mod failures;

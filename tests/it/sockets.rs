@@ -623,6 +623,11 @@ impl Link {
         let accepted = node.answer();
         let dialled = dial(addr, security).await.unwrap();
         let accepted = within(accepted).await.0.ok().unwrap();
+        assert_eq!(
+            dialled.correlation, accepted.correlation,
+            "one name for both"
+        );
+        assert!(dialled.correlation.is_some());
         (Self::open(dialled), Self::open(accepted))
     }
 
@@ -638,6 +643,7 @@ impl Link {
             peer: None,
             session: None,
             quic: None,
+            correlation: None,
         });
         (dialer, listener)
     }
@@ -654,6 +660,7 @@ impl Link {
             peer: None,
             session: None,
             quic: None,
+            correlation: None,
         };
         (Self::open(secured), peer)
     }

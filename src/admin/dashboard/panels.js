@@ -78,11 +78,11 @@ function drawTimeline(events) {
 function drawRefusals({ refusals, untrusted }) {
   const newest = [...refusals].sort((a, b) => b.last_at.localeCompare(a.last_at));
   draw("refusals", [newest, untrusted], () => [
-    ...newest.map(({ code, meaning, remedy, count, last_peer, last_at }) => el("article", { "data-code": code },
+    ...newest.map(({ code, meaning, remedy, count, last_peer, last_at, last_correlation }) => el("article", { "data-code": code },
       el("span", { class: "count" }, plural(count, "time")),
       el("h3", {}, `${capital(meaning)}.`),
       el("p", {}, `${capital(remedy)}.`),
-      el("p", {}, el("small", {}, `${code}, last with `, el("span", { class: "address" }, last_peer), ", ", age(last_at))))),
+      el("p", {}, el("small", {}, `${code}, last with `, el("span", { class: "address" }, last_peer), ", ", age(last_at), last_correlation ? `, ${last_correlation} in both logs` : "")))),
     ...untrusted.map(({ id, address, code }) => el("article", { "data-code": code },
       el("h3", {}, `${id} is a member to others and not believed here.`),
       el("p", {}, el("small", {}, `${code}, at `, el("span", { class: "address" }, address))))),

@@ -69,6 +69,8 @@ pub struct EventView {
     pub cause: Option<Code>,
     /// Of a refusal: whether this node refused.
     pub by_us: Option<bool>,
+    /// Of a refusal: what the logs, refusals and events of both ends call the connection, in 8 hexadecimal digits.
+    pub correlation: Option<String>,
     /// Of a farewell: how many members acknowledged it.
     pub acknowledged: Option<usize>,
 }
@@ -109,6 +111,7 @@ impl EventView {
             code: None,
             cause: None,
             by_us: None,
+            correlation: None,
             acknowledged: None,
         };
         view.describe(event);
@@ -150,16 +153,23 @@ impl EventView {
             }
             Event::Ready => self.name("Ready", "this node is ready"),
             Event::Alone => self.name("Alone", "no contact point can be reached"),
-            Event::JoinRefused { addr, code, cause } => {
+            Event::JoinRefused {
+                addr,
+                code,
+                cause,
+                correlation,
+            } => {
                 let text = format!("contact point {addr} does not let this node in");
                 self.of_code("JoinRefused", *code, &text);
                 (self.address, self.cause) = (Some(*addr), *cause);
+                self.correlation = correlation.map(|id| id.to_string());
             }
             Event::Refused {
                 peer,
                 id,
                 code,
                 by_us,
+                correlation,
             } => {
                 let who = id
                     .as_ref()
@@ -171,14 +181,20 @@ impl EventView {
                 self.of_code("Refused", *code, &text);
                 self.member = id.as_ref().map(ToString::to_string);
                 (self.address, self.by_us) = (Some(*peer), Some(*by_us));
+                self.correlation = correlation.map(|id| id.to_string());
             }
             Event::LeaveFinished { acknowledged } => {
                 self.name("LeaveFinished", "this node has left");
                 self.acknowledged = Some(*acknowledged);
             }
-            Event::Stopped { code, addr } => {
+            Event::Stopped {
+                code,
+                addr,
+                correlation,
+            } => {
                 self.of_code("Stopped", *code, "this node has stopped");
                 self.address = *addr;
+                self.correlation = correlation.map(|id| id.to_string());
             }
         }
     }

@@ -28,6 +28,8 @@ pub struct RefusalView {
     pub last_peer: SocketAddr,
     /// When the last one was, in UTC (RFC 3339).
     pub last_at: String,
+    /// What the logs, refusals and events of both ends call the connection of the last one: 8 hexadecimal digits.
+    pub last_correlation: Option<String>,
 }
 
 /// A member that others see and the node that answers does not believe.
@@ -53,6 +55,7 @@ impl From<Refusal> for RefusalView {
             count: refusal.count,
             last_peer: refusal.last_peer,
             last_at: Utc(refusal.last_at).to_string(),
+            last_correlation: refusal.last_correlation.map(|id| id.to_string()),
         }
     }
 }

@@ -320,6 +320,7 @@ impl World {
             side: Side::Listener,
             peer,
             channel,
+            correlation: None,
         };
         self.queue.push_back((to, link, Input::Opened(opened)));
         self.run();
@@ -490,12 +491,14 @@ impl World {
             side,
             peer,
             channel: channel(side),
+            correlation: None,
         };
         let (side, peer) = (Side::Listener, source);
         let accepted = Opened {
             side,
             peer,
             channel: channel(side),
+            correlation: None,
         };
         self.queue.push_back((to, far, Input::Opened(accepted)));
         self.queue.push_back((n, link, Input::Opened(dialed)));

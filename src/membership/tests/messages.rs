@@ -205,6 +205,7 @@ fn handed_over() -> (Membership, LinkId) {
         side: Side::Dialer,
         peer: to,
         channel: Channel::Plain,
+        correlation: None,
     };
     node.handle_link(NOW, link, LinkChange::Opened(opened));
     let [Output::Send(_, Frame::Hello { hello, .. })] = &outputs(&mut node)[..] else {

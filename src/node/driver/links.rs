@@ -6,7 +6,9 @@ use std::sync::atomic::Ordering;
 use tokio::task::AbortHandle;
 
 use super::Driver;
-use crate::admission::{LinkChange, LinkId, Opened};
+use super::spans::Spans;
+use crate::admission::{LinkChange, LinkFacts, LinkId, Opened};
+use crate::membership::Membership;
 use crate::node::log::Chain;
 use crate::node::quic::may_carry;
 use crate::transport::door::Secured;
@@ -21,6 +23,7 @@ use crate::wire::refusal::Code;
 pub(super) struct Dial {
     pub(super) addr: SocketAddr,
     pub(super) task: AbortHandle,
+    pub(super) spans: Spans,
 }
 
 /// One open link.
@@ -30,14 +33,21 @@ pub(super) struct Link {
     place: Option<Place>,
     /// The connection it is a stream of.
     pub(super) quic: Option<quic::Connection>,
+    /// What its log lines have in common.
+    spans: Spans,
 }
 
 impl Driver {
     pub(super) fn take_link_event(&mut self, id: LinkId, event: LinkEvent) {
         // A link that we closed may have said something before it knew.
-        if !self.links.contains_key(&id) {
+        let Some(link) = self.links.get_mut(&id) else {
             return;
+        };
+        if let LinkEvent::Frame(Frame::Hello { hello, .. }) = &event {
+            link.spans.heed(hello);
         }
+        let span = link.spans.innermost().clone();
+        let _within = span.enter();
         match event {
             LinkEvent::Frame(frame) => self.take_frame(id, frame),
             LinkEvent::Closed(error) => {
@@ -79,13 +89,14 @@ impl Driver {
         id: LinkId,
         (peer, side): (SocketAddr, Side),
         secured: Secured,
-        place: Option<Place>,
+        (place, spans): (Option<Place>, Spans),
     ) {
         let Secured {
             stream,
             channel,
             session,
             quic,
+            correlation,
             ..
         } = secured;
         let transport = match quic {
@@ -104,14 +115,34 @@ impl Driver {
             handle,
             place,
             quic,
+            spans,
         };
+        let span = link.spans.innermost().clone();
+        let _within = span.enter();
         self.links.insert(id, link);
         let opened = Opened {
             side,
             peer,
             channel,
+            correlation,
         };
-        self.feed(|core, now| core.handle_link(now, id, LinkChange::Opened(opened)));
+        let mut facts = LinkFacts::default();
+        self.feed(|core, now| {
+            core.handle_link(now, id, LinkChange::Opened(opened));
+            facts = core.link_facts(id);
+        });
+        if let Some(link) = self.links.get_mut(&id) {
+            link.spans.learn(facts);
+        }
+    }
+
+    /// The spans of a dial that the core asks for: a dial-back belongs to the join it is for.
+    pub(super) fn spans_of_dial(&self, core: &Membership, id: LinkId, addr: SocketAddr) -> Spans {
+        let facts = core.link_facts(id);
+        let join = facts.first.and_then(|first| self.links.get(&first));
+        let mut spans = Spans::new(id, addr, join.map(|link| link.spans.innermost()));
+        spans.learn(facts);
+        spans
     }
 
     /// The hosts of the contact points that led to an address; none for one that members have told of.

@@ -246,6 +246,7 @@ impl<'a> Round<'a> {
             side,
             peer,
             channel: secured.channel,
+            correlation: secured.correlation,
         };
         self.feed(|guest, now| {
             guest
@@ -289,7 +290,7 @@ impl<'a> Round<'a> {
             Action::Close(link) => {
                 self.links.remove(&link);
             }
-            Action::JoinEnded { addr, outcome } => {
+            Action::JoinEnded { addr, outcome, .. } => {
                 self.ended(addr, &outcome);
                 if let Some(next) = self.waiting.pop() {
                     self.guest.admission.rehearse(now, next);

@@ -88,7 +88,9 @@ async fn both_ends_know_the_connection_they_prove_themselves_on() {
             panic!("QUIC is TLS");
         };
         assert_eq!(exporter, same);
-        seen.push(exporter);
+        assert!(dialled.correlation.is_some());
+        assert_eq!(dialled.correlation, accepted.correlation);
+        seen.push((exporter, dialled.correlation));
         for (secured, own, other) in [(&dialled, &here, &there), (&accepted, &there, &here)] {
             let Channel::Tls {
                 peer_leaf,
@@ -103,7 +105,8 @@ async fn both_ends_know_the_connection_they_prove_themselves_on() {
             assert!(secured.session.unwrap().is_post_quantum());
         }
     }
-    assert_ne!(seen[0], seen[1]);
+    assert_ne!(seen[0].0, seen[1].0);
+    assert_ne!(seen[0].1, seen[1].1);
 }
 
 /// P8: whoever is refused learns the same word, whatever carries it.
