@@ -8,6 +8,7 @@ mod correlation;
 mod dashboard;
 mod doctor;
 mod failures;
+mod flood;
 mod judges;
 mod lives;
 mod local;
