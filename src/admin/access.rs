@@ -2,9 +2,9 @@
 //!
 //! | what | who |
 //! |---|---|
-//! | `/startup`, `/ready`, `/health` | anyone: they answer a bare status |
+//! | `/startup`, `/ready`, `/health` and their aliases below `/actuator/health` | anyone: they answer a bare status |
 //! | `/` | anyone: the page holds no data, and asks with the token it is given |
-//! | `/metrics` | whoever shows the token; anyone, where `management.server.metricsPublic` says so |
+//! | `/metrics`, `/actuator/prometheus` | whoever shows the token, or a certificate under `management.server.ssl.trustCertificate`; anyone, where `management.server.metricsPublic` says so |
 //! | the rest | whoever shows the token, if there is one |
 //!
 //! A browser on this machine reaches loopback as well, on behalf of any page it shows. So a request that a page of another
@@ -22,11 +22,19 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 
 /// What is answered to anyone.
-const PROBES: [&str; 3] = ["/startup", "/ready", "/health"];
+const PROBES: [&str; 7] = [
+    "/startup",
+    "/ready",
+    "/health",
+    "/actuator/health",
+    "/actuator/health/liveness",
+    "/actuator/health/readiness",
+    "/actuator/health/startup",
+];
 /// The dashboard.
 const PAGE: &str = "/";
 /// What is answered to anyone where the configuration says so.
-const METRICS: &str = "/metrics";
+const METRICS: [&str; 2] = ["/metrics", "/actuator/prometheus"];
 
 /// Who may ask for what.
 #[derive(Clone, Debug)]
@@ -35,6 +43,13 @@ pub(super) struct Guard {
     metrics_public: bool,
     hosts: BTreeSet<String>,
     scheme: &'static str,
+}
+
+/// Who asks, as far as the connection shows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Client {
+    /// Whether it has shown a certificate that one of `management.server.ssl.trustCertificate` vouches for.
+    pub(super) has_certificate: bool,
 }
 
 /// SHA-256 of the token: comparing hashes of equal length tells nothing of where two texts differ, nor how long one is.
@@ -73,6 +88,7 @@ impl Guard {
     /// Whether a request is answered.
     pub(super) fn judge(
         &self,
+        client: Client,
         (method, uri): (&Method, &Uri),
         headers: &HeaderMap,
     ) -> Result<(), Denied> {
@@ -109,9 +125,10 @@ impl Guard {
         {
             return Err(Denied::ForeignOrigin);
         }
+        let is_scraper = self.metrics_public || client.has_certificate;
         match &self.token {
             Some(_) if path == PAGE && is_reading => Ok(()),
-            Some(_) if path == METRICS && self.metrics_public && is_reading => Ok(()),
+            Some(_) if METRICS.contains(&path) && is_scraper && is_reading => Ok(()),
             Some(token) if !token.is_shown(headers) => Err(Denied::NoToken),
             _ => Ok(()),
         }
@@ -226,7 +243,8 @@ mod tests {
             map.append(name, HeaderValue::from_str(value).unwrap());
         }
         let method = what.0.parse().unwrap();
-        guard.judge((&method, &what.1.parse().unwrap()), &map)
+        let client = Client::default();
+        guard.judge(client, (&method, &what.1.parse().unwrap()), &map)
     }
 
     #[test]

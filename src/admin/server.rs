@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -23,10 +23,11 @@ use tokio::time::{sleep, timeout};
 use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 
+use super::access::Client;
 use super::context::Context;
 use super::tls::Certificate;
-
 use crate::node::EventStream;
+
 /// The most connections open at once. One more is closed as it comes.
 pub(super) const CONNECTIONS_MAX: usize = 512;
 /// How long a TLS handshake may take.
@@ -44,9 +45,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Service {
     pub(super) router: Router,
     pub(super) context: Arc<Context>,
-    pub(super) certificate: Option<Certificate>,
     /// What happens, from the start of the node on.
     pub(super) events: EventStream,
+    pub(super) certificate: Option<Certificate>,
 }
 
 /// Serves in a thread of its own, for as long as the returned future lives.
@@ -73,8 +74,8 @@ async fn accept(listener: std::net::TcpListener, service: Service) -> io::Result
     let Service {
         router,
         context,
-        certificate,
         events,
+        certificate,
     } = service;
     let tls = certificate.as_ref().map(Certificate::current);
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
@@ -120,7 +121,10 @@ async fn attend(
     };
     let handshake = TlsAcceptor::from(config).accept(stream);
     if let Ok(Ok(stream)) = timeout(HANDSHAKE_TIMEOUT, handshake).await {
-        answer(stream, router).await;
+        // One that does not pass has ended the handshake.
+        let has_certificate = stream.get_ref().1.peer_certificates().is_some();
+        let client = Extension(Client { has_certificate });
+        answer(stream, router.layer(client)).await;
     }
 }
 

@@ -10,9 +10,11 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::view::ErrorView;
-use crate::config::ManagementTls;
+use crate::config::{ClientCertificates, ManagementTls};
 use crate::node::wall_clock;
-use crate::trust::{CertificateFacts, LoadError, Passphrase, SystemRoots, Trust, TrustOptions};
+use crate::trust::{
+    CertificateFacts, LoadError, Passphrase, SystemRoots, Trust, TrustOptions, client_verifier,
+};
 
 /// How often the files are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_secs(10);
@@ -21,6 +23,7 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Certificate {
     options: TrustOptions,
+    clients: Option<ClientCertificates>,
     contents: [u8; 32],
     /// The DNS names and addresses it names.
     pub(super) hosts: Vec<String>,
@@ -43,7 +46,9 @@ impl Certificate {
             ..TrustOptions::default()
         };
         let now = wall_clock();
+        let clients = tls.clients.clone();
         let (trust, warnings) = Trust::load(&options, now)?;
+        let serving = serving(&trust, clients.as_ref())?;
         for warning in warnings {
             tracing::warn!("management server: {warning}");
         }
@@ -53,9 +58,10 @@ impl Certificate {
             .and_then(|leaf| CertificateFacts::of(leaf, now));
         Ok(Self {
             hosts: facts.map(|facts| facts.hosts).unwrap_or_default(),
-            contents: options.contents_sha256(),
-            current: watch::Sender::new(serving(&trust)),
+            contents: contents(&options, clients.as_ref()),
+            current: watch::Sender::new(serving),
             options,
+            clients,
         })
     }
 
@@ -68,13 +74,15 @@ impl Certificate {
     pub(super) async fn watch(mut self) {
         loop {
             sleep(LOOK_INTERVAL).await;
-            let contents = self.options.contents_sha256();
+            let contents = contents(&self.options, self.clients.as_ref());
             if std::mem::replace(&mut self.contents, contents) == contents {
                 continue;
             }
-            match Trust::load(&self.options, wall_clock()) {
-                Ok((trust, _)) => {
-                    self.current.send_replace(serving(&trust));
+            let loaded = Trust::load(&self.options, wall_clock())
+                .and_then(|(trust, _)| Ok((serving(&trust, self.clients.as_ref())?, trust)));
+            match loaded {
+                Ok((serving, trust)) => {
+                    self.current.send_replace(serving);
                     tracing::info!(subject = %trust.subject(), "the management server has another certificate");
                 }
                 Err(error) => {
@@ -87,9 +95,20 @@ impl Certificate {
 }
 
 /// TLS 1.3 alone, without resumption, for HTTP.
-fn serving(trust: &Trust) -> Arc<ServerConfig> {
-    let (config, _) = trust.accepting();
-    let mut config = ServerConfig::clone(&config);
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Arc::new(config)
+fn serving(
+    trust: &Trust,
+    clients: Option<&ClientCertificates>,
+) -> Result<Arc<ServerConfig>, LoadError> {
+    let verifier =
+        clients.map(|clients| client_verifier(&clients.authorities, clients.is_required));
+    Ok(trust.serving(b"http/1.1", verifier.transpose()?))
+}
+
+/// Tells whether one of the files has changed.
+fn contents(options: &TrustOptions, clients: Option<&ClientCertificates>) -> [u8; 32] {
+    let options = TrustOptions {
+        trusted_certificates: clients.map(|clients| clients.authorities.clone()),
+        ..options.clone()
+    };
+    options.contents_sha256()
 }

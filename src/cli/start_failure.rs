@@ -61,6 +61,7 @@ impl StartFailure {
                     Material::KeyStore => "ssl.keyStore",
                     Material::Passphrase => "ssl.certificatePrivateKeyPassword",
                     Material::PrivateKey => "ssl.certificatePrivateKey",
+                    Material::TrustedCertificates => "ssl.trustCertificate",
                     _ => "ssl.certificate",
                 });
             }

@@ -265,6 +265,17 @@ pub struct ManagementTls {
     pub password: Option<Secret>,
     /// The two in one PKCS#12 file, instead of the files.
     pub key_store: Option<KeyStore>,
+    /// Who may show a certificate instead of the token, to read metrics; none: nobody is asked for one.
+    pub clients: Option<ClientCertificates>,
+}
+
+/// The certificates of those who ask the management server. No file has been opened yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificates {
+    /// PEM: the authorities that vouch for them.
+    pub authorities: PathBuf,
+    /// Whether nobody gets a connection without one.
+    pub is_required: bool,
 }
 
 /// What [`load`] yields.

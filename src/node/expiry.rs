@@ -38,6 +38,7 @@ impl Shared {
     pub(super) fn set_trust(&self, trust: &Trust) {
         let own = (trust.subject(), trust.not_after());
         self.certificate.send_replace(Some(own));
+        self.trust.send_replace(Some(trust.clone()));
     }
 
     pub(super) fn certificate_status(&self) -> Option<CertificateStatus> {

@@ -29,6 +29,7 @@ use crate::membership::{
 };
 use crate::swim::Member;
 use crate::time::Timestamp;
+use crate::trust::Trust;
 
 /// How many events a reader may fall behind before it misses some.
 pub const EVENTS_MAX: usize = 1_024;
@@ -58,7 +59,6 @@ impl Node {
     ///
     /// [`StartError`] names what is wrong; nothing stays open.
     pub async fn start(config: NodeConfig) -> Result<Self, StartError> {
-        start::start(config).await
         Ok(start::start(config).await?.0)
     }
 
@@ -69,6 +69,7 @@ impl Node {
     ///
     /// As [`Node::start`].
     pub async fn start_watched(config: NodeConfig) -> Result<(Self, EventStream), StartError> {
+        start::start(config).await
     }
 
     pub(super) fn new(shared: Arc<Shared>, commands: mpsc::Sender<Command>) -> Self {
@@ -439,6 +440,8 @@ pub(super) struct Shared {
     pub(super) quic: Option<Arc<QuicSeen>>,
     /// Subject and last moment of the node's own certificate, with TLS.
     pub(super) certificate: watch::Sender<Option<(String, Timestamp)>>,
+    /// By what others are judged, with TLS.
+    pub(super) trust: watch::Sender<Option<Trust>>,
 }
 
 /// What the driver counts.
@@ -478,6 +481,7 @@ impl Shared {
             sessions: Sessions::default(),
             handshakes: Handshakes::default(),
             certificate: watch::Sender::default(),
+            trust: watch::Sender::default(),
         }
     }
 

@@ -10,6 +10,7 @@ use super::handshakes::HandshakeCount;
 use crate::member::{MemberId, MemberState};
 use crate::membership::{ForgetError, Introduced, PairHealth};
 use crate::swim::Member;
+use crate::trust::Trust;
 
 impl Node {
     /// How this node's own probes of a member have gone; `None` before the first is over.
@@ -35,6 +36,25 @@ impl Node {
     #[must_use]
     pub fn introduced(&self) -> Vec<Arc<Introduced>> {
         self.shared.core().live_introduced().cloned().collect()
+    }
+
+    /// The node's own certificate and what vouches for it, in DER; none without TLS.
+    #[must_use]
+    pub fn own_chain(&self) -> Vec<Vec<u8>> {
+        let trust = self.shared.trust.borrow();
+        let chain = trust.as_ref().map(Trust::chain).unwrap_or_default();
+        chain.iter().map(|one| one.to_vec()).collect()
+    }
+
+    /// The rules for whom a certificate may stand for that this one (DER) matches when the member shows it, each with its setting.
+    /// While two rules are in force, whoever matches the older alone still needs it.
+    #[must_use]
+    pub fn matching_rules(&self, certificate: &[u8], id: &MemberId) -> Vec<String> {
+        let trust = self.shared.trust.borrow();
+        trust
+            .as_ref()
+            .map(|trust| trust.matching_rules(certificate, id.as_str()))
+            .unwrap_or_default()
     }
 
     /// Drops the tombstone of a member that is dead or has left, here and, by gossip, everywhere: nobody dials it any more,

@@ -244,6 +244,17 @@ impl IdentityRules {
         })
     }
 
+    /// The rules that vouch for whoever shows these names as this member, as they were given.
+    pub(super) fn matching(&self, names: &Names, member_id: &str) -> Vec<String> {
+        let matching = self
+            .rules
+            .iter()
+            .filter(|rule| rule.matches(names, Some(member_id)));
+        matching
+            .map(|rule| format!("{}: {}", rule.kind.setting(), rule.text))
+            .collect()
+    }
+
     /// Whether a rule with `{memberId}` vouches for this id.
     pub(super) fn bind(&self, names: &Names, member_id: &str) -> bool {
         let mut binding = self.rules.iter().filter(|rule| rule.has_member_id());

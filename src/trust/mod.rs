@@ -16,6 +16,8 @@
 
 mod candidate;
 mod certificate;
+#[cfg(feature = "daemon")]
+mod clients;
 mod credentials;
 mod decrypt;
 mod der;
@@ -54,10 +56,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::{ClientConfig, ServerConfig};
 
 pub use candidate::Candidate;
 pub use certificate::{CertificateError, DEVELOPMENT};
+#[cfg(feature = "daemon")]
+pub(crate) use clients::client_verifier;
 #[cfg(feature = "daemon")]
 pub use dev::{DevCertificates, DevNode, write_shared};
 pub use fingerprint::Fingerprint;
@@ -72,18 +77,19 @@ pub use pem::PemError;
 #[cfg(feature = "daemon")]
 pub use pem::certificates_to_pem;
 pub use secret::Secret;
+pub(crate) use signature::fill_random;
 pub use system_roots::SystemRoots;
 pub use tls::{ALPN, ALPN_QUIC};
 pub use truststore::AnchorOrigin;
 pub use verdict::Verdict;
 pub use verified_peer::{MatchedAnchor, VerifiedPeer};
-pub(crate) use signature::fill_random;
 pub use verify_error::{NotACa, PeerRole, VerifyError};
 pub use warning::TrustWarning;
 
 use credentials::Credentials;
 use identity::IdentityRules;
 use load::Input;
+use names::Names;
 use system_roots::Decision;
 use tls::{ClientVerifier, Over, PeerVerifier};
 use truststore::Truststore;
@@ -375,15 +381,25 @@ impl Trust {
 
     fn listener(&self, over: Over) -> (Arc<ServerConfig>, Verdict) {
         let (verifier, verdict) = self.verifier(&[]);
-        let client_verifier = match self.shared.client_auth {
+        let client_verifier: Option<Arc<dyn ClientCertVerifier>> = match self.shared.client_auth {
             ClientAuth::None => None,
-            asked => Some(ClientVerifier {
+            asked => Some(Arc::new(ClientVerifier {
                 verifier,
                 is_required: asked == ClientAuth::Required,
-            }),
+            })),
         };
         let config = tls::server_config(&self.shared.credentials, client_verifier, over);
         (Arc::new(config), verdict)
+    }
+
+    /// The identity rules that a certificate matches when this member shows it, each with its setting; none if it cannot be read.
+    #[must_use]
+    pub fn matching_rules(&self, certificate: &[u8], member_id: &str) -> Vec<String> {
+        let names = Names::of(&CertificateDer::from(certificate.to_vec()));
+        self.shared
+            .truststore
+            .identity()
+            .matching(&names, member_id)
     }
 
     /// TLS 1.3 for one connection dialled: judges the server, and presents [`Trust::chain`] if it is asked to. Any server

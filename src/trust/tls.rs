@@ -194,14 +194,14 @@ impl ClientCertVerifier for ClientVerifier {
 /// A server's configuration that asks for client certificates as `client_verifier` says, or not at all.
 pub(super) fn server_config(
     credentials: &Credentials,
-    client_verifier: Option<ClientVerifier>,
+    client_verifier: Option<Arc<dyn ClientCertVerifier>>,
     over: Over,
 ) -> ServerConfig {
     let builder = ServerConfig::builder_with_provider(over.provider())
         .with_protocol_versions(&[&TLS13])
         .expect("the provider has TLS 1.3 cipher suites and key exchanges");
     let builder = match client_verifier {
-        Some(verifier) => builder.with_client_cert_verifier(Arc::new(verifier)),
+        Some(verifier) => builder.with_client_cert_verifier(verifier),
         None => builder.with_no_client_auth(),
     };
     let mut config =

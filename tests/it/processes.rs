@@ -15,6 +15,7 @@ mod local;
 mod matrix;
 mod refusals;
 mod reload;
+mod scrapers;
 mod secrets;
 mod systemd;
 mod walk_throughs;

@@ -19,11 +19,8 @@ pub(super) async fn all(
     State(context): State<Arc<Context>>,
 ) -> Result<Json<CertificatesView>, NotFound> {
     let status = context.node.certificate_status().ok_or_else(plaintext)?;
-    let (introduced, now) = (context.node.introduced(), context.now());
-    let members = introduced
-        .iter()
-        .filter_map(|introduced| MemberCertificateView::new(introduced, now));
-    Ok(Json(CertificatesView::new(status, members.collect())))
+    let members = MemberCertificateView::all(&context.node, context.now());
+    Ok(Json(CertificatesView::new(status, members)))
 }
 
 pub(super) async fn keys(State(context): State<Arc<Context>>) -> Result<Json<KeysView>, NotFound> {

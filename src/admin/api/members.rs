@@ -30,10 +30,8 @@ pub(super) async fn one(
     let accusers = suspicions.into_iter().find(|(suspect, _)| *suspect == id);
     let connections = node.connections().into_iter();
     let connections = connections.filter(|connection| connection.member == id);
-    let introduced = node.introduced();
-    let introduced = introduced
-        .iter()
-        .find(|introduced| introduced.fields().id == id);
+    let certificates = MemberCertificateView::all(node, context.now());
+    let mut certificates = certificates.into_iter();
     Ok(Json(MemberDetailView {
         member: MemberView::new(&member, *node.local().id() == id),
         suspected_by: accusers
@@ -41,8 +39,7 @@ pub(super) async fn one(
             .unwrap_or_default(),
         connections: connections.map(ConnectionView::from).collect(),
         probes: node.pair_health(&id).map(PairView::from),
-        certificate: introduced
-            .and_then(|introduced| MemberCertificateView::new(introduced, context.now())),
+        certificate: certificates.find(|certificate| certificate.member == id.as_str()),
     }))
 }
 

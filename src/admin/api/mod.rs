@@ -22,6 +22,9 @@
 //! | `/metrics` | what it measures, in the text format of Prometheus |
 //! | `/startup`, `/health` | 204 while the node runs, else 503 |
 //! | `/ready` | 204 once the node has been let into its cluster, or has found that it is alone; else 503 |
+//! | `/actuator/health`, `/actuator/health/startup`, `/actuator/health/liveness` | as `/health`: where Zeebe's probes look |
+//! | `/actuator/health/readiness` | as `/ready` |
+//! | `/actuator/prometheus` | as `/metrics`: where Zeebe's scrapers look |
 //! | `/` | the dashboard, a page for a browser |
 //! | `/openapi.json` | the OpenAPI document |
 //!
@@ -99,6 +102,11 @@ fn routes() -> ApiRouter<Arc<Context>> {
         .api_route("/metrics", get_with(operations::metrics, say("metrics", "What the node measures, in the text format of Prometheus.")))
         .api_route("/startup", get_with(health::alive, say_openly("startup", "Whether the node runs.")))
         .api_route("/health", get_with(health::alive, say_openly("health", "Whether the node runs.")))
+        .api_route("/actuator/health", get_with(health::alive, say_openly("actuatorHealth", "As /health.")))
+        .api_route("/actuator/health/liveness", get_with(health::alive, say_openly("actuatorLiveness", "As /health.")))
+        .api_route("/actuator/health/readiness", get_with(health::ready, say_openly("actuatorReadiness", "As /ready.")))
+        .api_route("/actuator/health/startup", get_with(health::alive, say_openly("actuatorStartup", "As /startup.")))
+        .api_route("/actuator/prometheus", get_with(operations::metrics, say("actuatorPrometheus", "As /metrics.")))
         .api_route("/ready", get_with(health::ready, say_openly("ready", "Whether the node has been let into its cluster, or has found that it is alone.")))
 }
 
@@ -108,7 +116,9 @@ async fn judge(
     request: Request,
     next: Next,
 ) -> Response {
-    match guard.judge((request.method(), request.uri()), request.headers()) {
+    let client = request.extensions().get().copied().unwrap_or_default();
+    let asked = (request.method(), request.uri());
+    match guard.judge(client, asked, request.headers()) {
         Ok(()) => next.run(request).await,
         Err(denied) => {
             context.requests.deny(denied);

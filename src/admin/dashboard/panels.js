@@ -102,7 +102,7 @@ function drawCertificates(view) {
           el("span", { class: "days" }, `${plural(days_left, "day")} left`), el("b", {}, member),
           el("span", { class: "bar", "aria-hidden": "true" }, bar),
           el("small", {}, `${subject}, until ${clock(not_after)}`),
-          issuer ? el("small", {}, `issued by ${issuer}, for ${hosts.join(", ")}`) : null);
+          el("small", {}, `issued by ${issuer}, for ${hosts.join(", ")}`));
       }))
     : el("p", { class: "none" }, "This cluster runs without TLS: there are no certificates, and anyone who reaches its ports can join it."));
 }

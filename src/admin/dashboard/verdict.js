@@ -7,10 +7,8 @@ const DAYS_TO_ACT = 3;
 const urgency = (days) => (days < DAYS_TO_ACT ? "act" : days < DAYS_TO_WATCH ? "watch" : "calm");
 
 // All certificates in force, the first to end first; none without TLS.
-function allCertificates({ certificates, topology }) {
-  if (!certificates) return [];
-  const own = { ...certificates, member: topology.observer, issuer: null, hosts: [] };
-  return [own, ...certificates.members].sort((a, b) => a.not_after.localeCompare(b.not_after) || byName(a.member, b.member));
+function allCertificates({ certificates }) {
+  return [...(certificates?.members ?? [])].sort((a, b) => a.not_after.localeCompare(b.not_after) || byName(a.member, b.member));
 }
 
 // [level, words, hint] for everything that is not as it should be, the worst first.

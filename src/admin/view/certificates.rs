@@ -4,9 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::words::CodeName;
-use crate::admission::Introduced;
+use crate::member::MemberId;
 use crate::membership::{Examined, KeyStatus};
-use crate::node::{CertificateStatus, TrustReload};
+use crate::node::{CertificateStatus, Node, TrustReload};
 use crate::time::{Timestamp, Utc};
 use crate::trust::CertificateFacts;
 use crate::wire::refusal::Code;
@@ -22,7 +22,7 @@ pub struct CertificatesView {
     pub days_left: u64,
     /// The other live member whose certificate expires first; null if there is none.
     pub soonest: Option<ExpiryView>,
-    /// The other live members' certificates, by member id.
+    /// All certificates in use: the node's own first, then those of the other live members, by member id.
     pub members: Vec<MemberCertificateView>,
 }
 
@@ -35,7 +35,7 @@ pub struct ExpiryView {
     pub not_after: String,
 }
 
-/// The certificate of another live member.
+/// The certificate of a live member.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MemberCertificateView {
     /// Which member.
@@ -54,6 +54,9 @@ pub struct MemberCertificateView {
     pub not_after: String,
     /// How many whole days that is from now; 0 once it is over.
     pub days_left: u64,
+    /// The rules of `peerIdentity` that it matches at the node that answers, each with its setting; who matches only the older of
+    /// two still needs it.
+    pub rules: Vec<String>,
 }
 
 /// How the gossip keys stand at the node that answers.
@@ -115,13 +118,31 @@ impl CertificatesView {
 }
 
 impl MemberCertificateView {
+    /// All that are in use: the node's own first, then those of the others, by id; none without TLS.
+    pub(in crate::admin) fn all(node: &Node, now: Timestamp) -> Vec<Self> {
+        let (introduced, own) = (node.introduced(), node.own_chain());
+        let own = node.certificate_status().and_then(|status| {
+            let end = status.not_after;
+            Self::new(node, (node.local().id(), own.first()?, end), now)
+        });
+        let others = introduced.iter().filter_map(|introduced| {
+            let leaf = introduced.introduction().chain.first()?;
+            let end = introduced.not_after();
+            Self::new(node, (&introduced.fields().id, leaf, end), now)
+        });
+        own.into_iter().chain(others).collect()
+    }
+
     /// `None` if the certificate cannot be read, which does not happen to one that was verified.
-    pub(in crate::admin) fn new(introduced: &Introduced, now: Timestamp) -> Option<Self> {
-        let leaf = introduced.introduction().chain.first()?;
+    fn new(
+        node: &Node,
+        (id, leaf, not_after): (&MemberId, &[u8], Timestamp),
+        now: Timestamp,
+    ) -> Option<Self> {
         let facts = CertificateFacts::of(leaf, now)?;
-        let not_after = introduced.not_after();
         Some(Self {
-            member: introduced.fields().id.to_string(),
+            member: id.to_string(),
+            rules: node.matching_rules(leaf, id),
             subject: facts.subject,
             issuer: facts.issuer,
             hosts: facts.hosts,

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::Check;
 use crate::config::error::Problem;
 use crate::config::settings::Setting;
-use crate::config::{Management, ManagementTls, Token};
+use crate::config::{ClientCertificates, Management, ManagementTls, Token};
 use crate::seal::JoinToken;
 use crate::trust::KeyStore;
 
@@ -59,6 +59,8 @@ impl<'a> Check<'a> {
         }
         let path = |setting: &Setting| setting.text().unwrap_or_default().into();
         let password = |name| self.ssl_key(name).secret();
+        let asked = self.ssl_key("clientAuth").choice();
+        let authorities = self.ssl_key("trustCertificate").text();
         Some(Some(ManagementTls {
             certificate_path: path(certificate),
             private_key_path: path(key),
@@ -67,6 +69,12 @@ impl<'a> Check<'a> {
                 file: file.into(),
                 password: password("keyStorePassword").unwrap_or_default(),
             }),
+            clients: authorities
+                .filter(|_| asked != "none")
+                .map(|file| ClientCertificates {
+                    authorities: file.into(),
+                    is_required: asked == "need",
+                }),
         }))
     }
 

@@ -128,6 +128,8 @@ const MANAGEMENT: &[Row] = &[
     row("ssl.certificatePrivateKeyPassword", Kind::Text, "", "Password of that private key, if it is encrypted.").secret(),
     row("ssl.keyStore", Kind::Path, "", "PKCS#12 file with one private key and its chain, instead of the two PEM files."),
     row("ssl.keyStorePassword", Kind::Text, "", "Password of that file and of the key in it.").secret(),
+    row("ssl.trustCertificate", Kind::Path, "", "PEM file with authorities: who shows a certificate of theirs reads /metrics without the token."),
+    row("ssl.clientAuth", Kind::Choice(&["none", "want", "need"]), "want", "Whether such a certificate is asked for, or needed for any connection, where there are authorities."),
     foreign("basePath"),
     foreign("ssl").with_everything_below(),
 ];

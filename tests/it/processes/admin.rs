@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use serde_json::Value;
 
 use super::broker::{
@@ -493,14 +493,16 @@ impl Events {
 }
 
 /// An authority, and a certificate for `localhost` with its key.
-fn certificate(directory: &Path) -> (PathBuf, PathBuf, PathBuf) {
+pub(super) fn certificate(directory: &Path) -> (PathBuf, PathBuf, PathBuf) {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority_key = KeyPair::generate().unwrap();
     let authority = params.self_signed(&authority_key).unwrap();
     let issuer = Issuer::new(params, authority_key);
     let key = KeyPair::generate().unwrap();
-    let leaf = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let mut leaf = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    leaf.distinguished_name
+        .push(DnType::CommonName, "management");
     let leaf = leaf.signed_by(&key, &issuer).unwrap();
     let write = |name: &str, text: String| {
         let file = directory.join(name);
