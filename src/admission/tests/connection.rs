@@ -268,6 +268,8 @@ fn every_difference_has_its_code_on_both_sides() {
             let mut world = World::new(vec![contact, joiner]);
             world.join(1, 0);
             assert_refused(&world, 0, 1, code);
+            let [here, there] = [0, 1].map(|n| world.refused_names(n));
+            assert!(here[0].is_some() && here == there, "{here:?}, {there:?}");
             let permanent = matches!(
                 world.outcomes(1)[..],
                 [JoinOutcome::Refused { code: told, is_permanent: true, .. }] if told == code

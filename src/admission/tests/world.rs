@@ -636,6 +636,15 @@ impl World {
         self.nodes[n].events.iter().filter_map(refusal).collect()
     }
 
+    /// What the connections of its refusals are called.
+    pub(super) fn refused_names(&self, n: usize) -> Vec<Option<CorrelationId>> {
+        let name = |event: &Action| match event {
+            Action::Refused(refusal) => Some(refusal.correlation),
+            _ => None,
+        };
+        self.nodes[n].events.iter().filter_map(name).collect()
+    }
+
     pub(super) fn dial_failures(&self, n: usize) -> Vec<Code> {
         let failure = |event: &Action| match event {
             Action::DialFailed { code, .. } => Some(*code),
