@@ -168,3 +168,36 @@ fn members_of_nobody_are_one_line_and_no_success() {
         assert!(text.lines().count() == 1 && text.contains(words), "{text}");
     }
 }
+
+#[test]
+fn members_can_be_waited_for() {
+    let site = Site::new(2);
+    let url = format!("http://127.0.0.1:{}", site.admin_port(0));
+    let wait = |until: &str, within: &str| {
+        let options = ["--until", until, "--within", within];
+        let mut command = phalanx(&[]);
+        command.args(["members", "--admin", &url]).args(options);
+        command
+    };
+    // It waits for the node to answer, too.
+    let mut waits = Process::spawn(
+        "waits",
+        &mut wait("0=alive,1=alive", "60"),
+        site.directory(),
+    );
+    let brokers = site.form(&site.certificates());
+    assert_eq!(waits.wait(PATIENCE).code(), Some(0));
+    assert_eq!(
+        String::from_utf8(waits.stdout()).unwrap().lines().count(),
+        3
+    );
+
+    brokers[1].signal("TERM");
+    let status = wait("1=left,2=unknown", "60").status().unwrap();
+    assert_eq!(status.code(), Some(0));
+    let output = wait("1=alive", "1").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(text, "error: not within 1 s\n");
+    assert!(String::from_utf8(output.stdout).unwrap().contains("left"));
+}
