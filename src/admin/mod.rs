@@ -17,6 +17,8 @@ mod access;
 mod api;
 mod context;
 mod dashboard;
+#[cfg(test)]
+pub(crate) mod docs;
 mod metrics;
 pub(crate) mod refused;
 mod server;

@@ -34,6 +34,34 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// The numbers, and what they mean to whoever started the command.
+pub(super) const EXIT_CODES: [(u8, &str); 6] = [
+    (0, "done; a node has left"),
+    (
+        1,
+        "the check failed, a simulation did, or the node asked did not answer",
+    ),
+    (2, "wrong usage, configuration or scenario"),
+    (
+        3,
+        "could not start: a file, a key, a port, a name; of `simulate`: one seed gave two runs",
+    ),
+    (
+        4,
+        "the cluster refused the node; standard error has the code, what it means and the remedy",
+    ),
+    (
+        130,
+        "stopped by a second signal, before it had said goodbye",
+    ),
+];
+
+/// The same as the end of the help.
+pub(super) fn legend() -> String {
+    let lines = EXIT_CODES.map(|(number, meaning)| format!("  {number:<5}{meaning}\n"));
+    format!("Exit codes:\n{}", lines.concat().trim_end())
+}
+
 /// Prints what clap has to say: help and version are answers, the rest are errors.
 pub(super) fn usage(error: &clap::Error) -> Exit {
     // Nobody is left to tell when the terminal is gone.

@@ -6,7 +6,21 @@ use crate::admin::refused::meaning_and_remedy;
 
 /// What a code means and what to do about it, in one line.
 pub(super) fn mend(code: Code) -> String {
-    let (meaning, remedy) = match code {
+    format!("{}; {}", in_words(code).0, remedy(code))
+}
+
+/// What to do about a code, with the command that shows or mends it.
+pub(super) fn remedy(code: Code) -> String {
+    let (_, remedy) = in_words(code);
+    match command(code) {
+        Some(command) => format!("{remedy} (`{command}`)"),
+        None => remedy.to_owned(),
+    }
+}
+
+/// What a code means, and what to do.
+fn in_words(code: Code) -> (&'static str, &'static str) {
+    match code {
         Code::Unreachable => (
             "nothing answers there, or something between the two drops it",
             "start the node, or mend address and firewall; `nc -vz HOST PORT` tries the port alone",
@@ -30,10 +44,6 @@ pub(super) fn mend(code: Code) -> String {
             "run the same version on both, and look what listens there",
         ),
         code => meaning_and_remedy(code),
-    };
-    match command(code) {
-        Some(command) => format!("{meaning}; {remedy} (`{command}`)"),
-        None => format!("{meaning}; {remedy}"),
     }
 }
 

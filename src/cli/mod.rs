@@ -4,6 +4,8 @@ mod certs;
 mod client;
 mod clock;
 mod config;
+#[cfg(test)]
+mod docs;
 mod doctor;
 mod events;
 mod exit;
@@ -43,7 +45,7 @@ pub fn run() -> ExitCode {
 
 /// Cluster membership with TLS 1.3 between all nodes or none, configured as Zeebe is.
 #[derive(Debug, Parser)]
-#[command(name = "phalanx", version, propagate_version = true)]
+#[command(name = "phalanx", version, propagate_version = true, after_long_help = exit::legend())]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -36,6 +36,12 @@ macro_rules! codes {
                 match self { $( Self::$name => stringify!($name), )+ }
             }
 
+            /// What it means, in a sentence.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $( Self::$name => concat!($($doc),+).trim_ascii_start(), )+ }
+            }
+
             /// Whether trying again without a change of configuration is pointless.
             #[must_use]
             pub const fn is_permanent(self) -> bool {

@@ -79,6 +79,12 @@ pub(super) fn router(context: Arc<Context>, guard: Arc<Guard>) -> Router {
         .layer(from_fn(limit))
 }
 
+/// The OpenAPI document.
+#[cfg(test)]
+pub(super) fn document() -> aide::openapi::OpenApi {
+    document::of(routes).1
+}
+
 fn routes() -> ApiRouter<Arc<Context>> {
     let chain_file = DefaultBodyLimit::max(CHAIN_FILE_LEN_MAX);
     ApiRouter::new()

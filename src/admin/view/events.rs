@@ -75,25 +75,58 @@ pub struct EventView {
     pub acknowledged: Option<usize>,
 }
 
-/// The names of all events.
-pub(super) const KINDS: [&str; 17] = [
-    "Alone",
-    "CertificateExpired",
-    "JoinRefused",
-    "LeaveFinished",
-    "MemberDied",
-    "MemberForgotten",
-    "MemberJoined",
-    "MemberLeft",
-    "MemberRefuted",
-    "MemberSuspected",
-    "MemberUpdated",
-    "MetadataChanged",
-    "Ready",
-    "Refused",
-    "Stopped",
-    "UdpReachable",
-    "UdpUnreachable",
+/// The names of all events, and what each says.
+pub(in crate::admin) const KINDS: [(&str, &str); 17] = [
+    (
+        "Alone",
+        "No contact point can be reached; the node is a cluster of one so far, and goes on dialling.",
+    ),
+    (
+        "CertificateExpired",
+        "A member's certificate has expired; it gets no connection until it is renewed.",
+    ),
+    ("JoinRefused", "A contact point does not let this node in."),
+    ("LeaveFinished", "This node has said goodbye."),
+    (
+        "MemberDied",
+        "A member answered nobody's probes, and did not refute in time.",
+    ),
+    (
+        "MemberForgotten",
+        "An operator had a dead member forgotten.",
+    ),
+    (
+        "MemberJoined",
+        "A member was let in, or heard of for the first time.",
+    ),
+    ("MemberLeft", "A member said goodbye."),
+    ("MemberRefuted", "A suspect answered; it is alive."),
+    (
+        "MemberSuspected",
+        "A member missed a probe; it has until the suspicion ends to answer.",
+    ),
+    (
+        "MemberUpdated",
+        "A member changed its record: an address, a role, a certificate.",
+    ),
+    (
+        "MetadataChanged",
+        "A member's metadata changed, and is here.",
+    ),
+    (
+        "Ready",
+        "This node was let into its cluster, or found that it is alone.",
+    ),
+    (
+        "Refused",
+        "A connection was refused, by this node or by the other end.",
+    ),
+    ("Stopped", "This node ends, since it was refused for good."),
+    ("UdpReachable", "A member answers over UDP again."),
+    (
+        "UdpUnreachable",
+        "A member answers over TCP but not over UDP.",
+    ),
 ];
 
 impl EventView {

@@ -19,6 +19,8 @@ mod words;
 pub use certificates::{
     CertificatesView, ExaminedView, ExpiryView, KeysView, MemberCertificateView, ReloadView,
 };
+#[cfg(test)]
+pub(super) use events::KINDS;
 pub use events::{EventView, EventsView, MissedView, SnapshotView};
 pub use members::{
     ConnectionView, LinkView, MemberDetailView, MemberView, PairView, SuspicionView, TlsView,

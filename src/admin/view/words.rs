@@ -28,7 +28,7 @@ words! {
     /// The name of a code.
     CodeName = Code::ALL.iter().map(|code| code.as_str()).collect::<Vec<_>>(),
     /// The name of an event.
-    KindName = KINDS,
+    KindName = KINDS.map(|(name, _)| name),
     /// What kind of node a member is.
     RoleName = ["broker", "gateway"],
     /// What a member is held to be.
