@@ -6,6 +6,8 @@
     reason = "in a test that is how a surprise is reported"
 )]
 
+#[cfg(feature = "daemon")]
+mod book;
 mod capture;
 #[cfg(feature = "daemon")]
 mod certificates;

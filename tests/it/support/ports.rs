@@ -31,7 +31,7 @@ fn is_free(port: u16) -> bool {
 
 const FIRST: u16 = 20_000;
 const LAST: u16 = 30_000;
-const STRIDE: u16 = 16;
+const STRIDE: u16 = 48;
 
 #[test]
 fn two_calls_give_different_ports() {
