@@ -39,5 +39,7 @@ mod rotation;
 mod signed;
 #[cfg(feature = "daemon")]
 mod simulations;
+#[cfg(target_os = "linux")]
+mod soak;
 mod sockets;
 mod support;

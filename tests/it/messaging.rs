@@ -1,6 +1,8 @@
 //! Messages and streams between whole nodes, on loopback sockets: in plaintext, over TLS and over QUIC.
 
 mod failures;
+#[cfg(target_os = "linux")]
+mod flood;
 mod lives;
 mod quic;
 mod site;
