@@ -15,13 +15,15 @@ use crate::done;
 
 /// How much is written and read at a time, on both sides.
 const BUFFER_LEN: usize = 64 * 1024;
+/// How much is copied over TLS in a round.
+const TLS_LEN: usize = 128 << 20;
 
 pub(crate) async fn measure(args: &Args, site: &Site) -> Result<Vec<Ratio>, Failed> {
     let mut ratios = Vec::new();
     for (way, peer, goal, len) in [
-        (Way::Plain, "bare TCP", 0.9, 1 << 30),
-        (Way::Tls, "bare TLS", 0.9, 512 << 20),
-        (Way::Quic, "quinn", 0.9, 64 << 20),
+        (Way::Plain, "bare TCP", 0.9, 256 << 20),
+        (Way::Tls, "bare TLS", 0.9, TLS_LEN),
+        (Way::Quic, "quinn", 0.9, 32 << 20),
     ] {
         let name = format!("bulk-{}", way.name());
         if args.wants(&name) {
@@ -32,7 +34,12 @@ pub(crate) async fn measure(args: &Args, site: &Site) -> Result<Vec<Ratio>, Fail
     let name = "bulk-tls-of-plain";
     if args.wants(name) {
         let ratio = Ratio::new(name, "our plain", Unit::BytesPerSecond, Goal::AtLeast(0.6));
-        ratios.push(beside_plain(args, site, ratio, args.amount(512 << 20)).await?);
+        ratios.push(beside_plain(args, site, ratio, args.amount(TLS_LEN)).await?);
+    }
+    let name = "bulk-bare-tls-of-plain";
+    if args.wants(name) {
+        let ratio = Ratio::new(name, "bare TCP", Unit::BytesPerSecond, Goal::None);
+        ratios.push(bare_beside_plain(args, site, ratio, args.amount(TLS_LEN)).await?);
     }
     Ok(ratios)
 }
@@ -64,6 +71,24 @@ async fn beside_plain(
 ) -> Result<Ratio, Failed> {
     let tls = Ours::start(site, Way::Tls).await?;
     let plain = Ours::start(site, Way::Plain).await?;
+    for round in 0..=args.rounds() {
+        let figures = (tls.copy(len).await?, plain.copy(len).await?);
+        if round > 0 {
+            ratio.add(figures.0, figures.1);
+        }
+    }
+    Ok(done(ratio))
+}
+
+/// What TLS leaves of TCP on this machine, whoever uses it.
+async fn bare_beside_plain(
+    args: &Args,
+    site: &Site,
+    mut ratio: Ratio,
+    len: usize,
+) -> Result<Ratio, Failed> {
+    let mut tls = Bare::start(site, Way::Tls).await?;
+    let mut plain = Bare::start(site, Way::Plain).await?;
     for round in 0..=args.rounds() {
         let figures = (tls.copy(len).await?, plain.copy(len).await?);
         if round > 0 {
