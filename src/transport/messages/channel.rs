@@ -148,6 +148,9 @@ impl Channel {
     }
 
     async fn pack(&self, payload: Bytes, deadline: Timestamp) -> Result<Message, CallError> {
+        if !self.shared.may_compress(&payload) {
+            return Ok(Message::plain(payload));
+        }
         let deadline = self.shared.instant(deadline);
         let packed = timeout_at(deadline, self.shared.pack(payload)).await;
         packed.map_err(|_| CallError::TimedOut {

@@ -10,10 +10,13 @@ use tokio::time::Instant;
 
 use super::{CallError, IncomingCall, IncomingStream, SessionOptions};
 use crate::messaging::{
-    COMPRESSED_LEN_MIN, CallId, Compression, Event, Message, ServedId, Session, StreamId,
+    COMPRESSED_LEN_MIN, CallId, Compression, Event, Message, Outgoing, ServedId, Session, StreamId,
 };
 use crate::time::Timestamp;
 use crate::wire::hello::Side;
+
+/// How much is put together for one write.
+pub(super) const BURST_LEN: usize = 256 * 1024;
 
 /// What handles and task share.
 pub(super) struct Shared {
@@ -113,13 +116,13 @@ impl Shared {
             .unwrap_or_else(|| self.started + FAR)
     }
 
-    /// The payload as it is to travel. Waits for the peer's settings where that matters.
+    /// Whether it matters to a payload what the peer understands.
+    pub(super) fn may_compress(&self, payload: &Bytes) -> bool {
+        self.compression != Compression::None && payload.len() >= COMPRESSED_LEN_MIN
+    }
+
+    /// The payload as it is to travel, once the peer has said what it understands.
     pub(super) async fn pack(&self, payload: Bytes) -> Message {
-        let is_worth_it =
-            self.compression != Compression::None && payload.len() >= COMPRESSED_LEN_MIN;
-        if !is_worth_it {
-            return Message::plain(payload);
-        }
         let understood = loop {
             let settled = self.settled.notified();
             if let Some(understood) = self.understood.get() {
@@ -154,6 +157,15 @@ impl Shared {
 }
 
 impl State {
+    /// Takes what the session has to send, up to a burst.
+    pub(super) fn take_out(&mut self, now: Timestamp, out: &mut Outgoing) {
+        let before = out.len();
+        if before < BURST_LEN {
+            self.session.poll_transmit(now, out, BURST_LEN);
+            self.bytes_out += (out.len() - before) as u64;
+        }
+    }
+
     /// Turns the session's events into actions.
     pub(super) fn collect(&mut self, shared: &Arc<Shared>, actions: &mut Vec<Action>) {
         while let Some(event) = self.session.poll_event() {

@@ -16,7 +16,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Sleep, sleep_until, timeout};
 
-use super::shared::{Action, Shared};
+use super::shared::{Action, BURST_LEN, Shared};
 use super::{Closed, Inbox, Opened};
 use crate::messaging::{Cause, Ending, Outgoing};
 use crate::time::Timestamp;
@@ -28,8 +28,6 @@ use crate::wire::refusal::Code;
 const READ_LEN_MIN: usize = 16 * 1024;
 /// The most room to read into. A payload that is passed on as it came keeps this much alive.
 const READ_LEN_MAX: usize = 256 * 1024;
-/// How much is put together for one write.
-const BURST_LEN: usize = 256 * 1024;
 /// How many pieces are written at a time.
 const PIECES_MAX: usize = 32;
 
@@ -84,32 +82,31 @@ impl Task {
     }
 
     /// Runs the connection until it has ended and everybody has been told.
+    ///
+    /// A round reads, feeds the session and writes. A message that comes alone takes one: its answer is written, and the socket
+    /// has said already that it will wake us.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Broken> {
         loop {
-            let before = self.news;
-            let broken = self.read_all(cx).err();
-            let is_quiet = self.news == before;
+            let (is_drained, broken) = match self.read_all(cx) {
+                Poll::Pending => (true, None),
+                Poll::Ready(read) => (false, read.err()),
+            };
             if self.turn(broken.is_some()) {
                 return Poll::Ready(broken.filter(|error| !is_end(error)));
             }
-            match self.poll_write(cx) {
-                Poll::Ready(Ok(true)) => {}
-                Poll::Ready(Err(error)) => {
-                    self.turn(true);
-                    return Poll::Ready(Some(error));
-                }
-                Poll::Ready(Ok(false)) | Poll::Pending => {
-                    if is_quiet && self.may_sleep(cx) {
-                        return Poll::Pending;
-                    }
-                }
+            if let Poll::Ready(Err(error)) = self.poll_write(cx) {
+                self.turn(true);
+                return Poll::Ready(Some(error));
+            }
+            if is_drained && self.may_sleep(cx) {
+                return Poll::Pending;
             }
         }
     }
 
     /// Feeds the session and does what it says; whether it has ended.
     fn turn(&mut self, is_broken: bool) -> bool {
-        let now = self.shared.now();
+        let mut now = self.shared.now();
         let mut state = self.shared.lock();
         state.sleeping = None;
         let news = std::mem::take(&mut self.news);
@@ -122,25 +119,30 @@ impl Task {
         } else if state.session.next_timeout().is_some_and(|at| at <= now) {
             state.session.handle_timeout(now);
         }
-        let before = self.out.len();
-        if before < BURST_LEN {
-            state.session.poll_transmit(now, &mut self.out, BURST_LEN);
-            state.bytes_out += (self.out.len() - before) as u64;
+        loop {
+            state.take_out(now, &mut self.out);
+            state.collect(&self.shared, &mut self.actions);
+            let has_ended = state.session.ending().is_some();
+            drop(state);
+            let is_done = self.actions.is_empty() || has_ended;
+            for action in self.actions.drain(..) {
+                self.shared.act(action, Some(&*self.inbox));
+            }
+            if is_done {
+                return has_ended;
+            }
+            // What handlers have answered at once goes out in the same write.
+            now = self.shared.now();
+            state = self.shared.lock();
         }
-        state.collect(&self.shared, &mut self.actions);
-        let has_ended = state.session.ending().is_some();
-        drop(state);
-        for action in self.actions.drain(..) {
-            self.shared.act(action, Some(&*self.inbox));
-        }
-        has_ended
     }
 
     /// Whether there is nothing to do but to wait for socket, commands or time; they will wake us.
     fn may_sleep(&mut self, cx: &mut Context<'_>) -> bool {
         let mut state = self.shared.lock();
         let is_blocked = self.out.len() >= BURST_LEN;
-        if state.session.has_output() && !is_blocked {
+        let has_more = state.session.has_output() && !is_blocked;
+        if has_more || state.session.ending().is_some() {
             return false;
         }
         // Most deadlines move away before they come: the timer is set anew when it must ring earlier, or has rung.
@@ -154,32 +156,40 @@ impl Task {
         self.sleep.as_mut().poll(cx).is_pending()
     }
 
-    /// Reads what is there, up to a buffer full.
-    fn read_all(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+    /// Reads what is there, up to a buffer full. `Pending`: that was all for now.
+    fn read_all(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut read = 0;
+        let mut is_drained = false;
         while read < self.read_len {
             if self.buffer.capacity() - self.buffer.len() < READ_LEN_MIN / 2 {
                 self.buffer.reserve(self.read_len);
             }
             match pin!(self.io.read_buf(&mut self.buffer)).poll(cx) {
-                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Poll::Ready(Ok(0)) => {
+                    return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+                }
                 Poll::Ready(Ok(len)) => {
                     read += len;
                     self.news += len;
                 }
-                Poll::Ready(Err(error)) => return Err(error),
-                Poll::Pending => break,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    is_drained = true;
+                    break;
+                }
             }
         }
         if read >= self.read_len / 2 {
             self.read_len = (self.read_len * 2).min(READ_LEN_MAX);
         }
-        Ok(())
+        if is_drained {
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
     }
 
-    /// Writes what waits and flushes behind the last byte; whether that was all of something.
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        let mut has_written = false;
+    /// Writes what waits and flushes behind the last byte.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.out.is_empty() {
             let mut slices = [IoSlice::new(&[]); PIECES_MAX];
             let count = self.out.fill(&mut slices);
@@ -190,13 +200,12 @@ impl Task {
             }
             self.out.advance(written);
             self.needs_flush = true;
-            has_written = true;
         }
         if self.needs_flush {
             ready!(Pin::new(&mut self.io).poll_flush(cx))?;
             self.needs_flush = false;
         }
-        Poll::Ready(Ok(has_written))
+        Poll::Ready(Ok(()))
     }
 
     async fn say_farewell(&mut self) -> io::Result<()> {
