@@ -84,24 +84,24 @@ impl Task {
     /// Runs the connection until it has ended and everybody has been told.
     ///
     /// A round reads, feeds the session and writes. A message that comes alone takes one: its answer is written, and the socket
-    /// has said already that it will wake us.
+    /// has said already that it will wake us. Where there is more to do, others have their turn first: whoever was just woken
+    /// here, and could not run elsewhere, has something to do by then, and we may go on in another thread.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Broken> {
-        loop {
-            let (is_drained, broken) = match self.read_all(cx) {
-                Poll::Pending => (true, None),
-                Poll::Ready(read) => (false, read.err()),
-            };
-            if self.turn(broken.is_some()) {
-                return Poll::Ready(broken.filter(|error| !is_end(error)));
-            }
-            if let Poll::Ready(Err(error)) = self.poll_write(cx) {
-                self.turn(true);
-                return Poll::Ready(Some(error));
-            }
-            if is_drained && self.may_sleep(cx) {
-                return Poll::Pending;
-            }
+        let (is_drained, broken) = match self.read_all(cx) {
+            Poll::Pending => (true, None),
+            Poll::Ready(read) => (false, read.err()),
+        };
+        if self.turn(broken.is_some()) {
+            return Poll::Ready(broken.filter(|error| !is_end(error)));
         }
+        if let Poll::Ready(Err(error)) = self.poll_write(cx) {
+            self.turn(true);
+            return Poll::Ready(Some(error));
+        }
+        if !is_drained || !self.may_sleep(cx) {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
     }
 
     /// Feeds the session and does what it says; whether it has ended.
