@@ -13,7 +13,7 @@ use super::PATIENCE;
 const FILES_MORE: usize = 4;
 /// How many KiB more are none too many. An allocator keeps what was freed, in more pieces the longer it goes on; a
 /// request that were kept would take as much thousands of times.
-const MEMORY_MORE: usize = 32 * 1024;
+const MEMORY_MORE: usize = 128 * 1024;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Level {
